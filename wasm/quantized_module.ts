@@ -34,6 +34,7 @@ export interface QuantizedFunctions {
   quantizedProduct(
     tiles: number,
     packed: number,
+    residual: number,
     y: number,
     rows: number,
     inputs: number,
@@ -45,6 +46,7 @@ export interface QuantizedFunctions {
     codes: number,
     scales: number,
     bias: number,
+    residual: number,
     y: number,
     rows: number,
     inputs: number,
@@ -146,7 +148,7 @@ function sampleOf(
     functions.quantizedRows(x, tiles, ROWS, INPUTS);
     functions.quantizedTotals(codes, totals, INPUTS, OUTPUTS, 0, OUTPUTS);
     functions.quantizedPack(codes, scales, 0, totals, packed, INPUTS, OUTPUTS, 0, OUTPUTS);
-    use((fused) => functions.quantizedProduct(tiles, packed, y, ROWS, INPUTS, OUTPUTS, fused ? 1 : 0));
+    use((fused) => functions.quantizedProduct(tiles, packed, 0, y, ROWS, INPUTS, OUTPUTS, fused ? 1 : 0));
     return new Float32Array(memory.buffer, y, ROWS * OUTPUTS).slice();
   } finally {
     for (const block of blocks) free(block);

@@ -6,6 +6,7 @@ import { quantizedRow } from '../plugin/cpu/quantized_product.js';
 import { quantizedLinear } from '../plugin/index.js';
 import { runOp } from '../plugin/ops/kernels.js';
 import { QuantizedConvolution } from '../plugin/ops/quantized_convolution.js';
+import { QuantizedGatedLinear, QuantizedResidualLinear } from '../plugin/ops/quantized_linear.js';
 import { packedCodes } from '../plugin/ops/quantized_weights.js';
 import { Random } from '../plugin/ops/spec/random.js';
 import { onCpu, watchAllocations } from '../testing/wasm_backend.js';
@@ -47,7 +48,7 @@ const CASES = [
   { rows: 1, inputs: 1, columns: 1 },
   { rows: 4, inputs: 8, columns: 8 },
   { rows: 5, inputs: 37, columns: 27, bias: true },
-  { rows: 4, inputs: 33, columns: 26, used: [3, 22] },
+  { rows: 4, inputs: 33, columns: 26, used: [3, 22], residual: true },
   { rows: 64, inputs: 160, columns: 64, used: [8, 40], bias: true },
   // Sums of products beyond 16 bits, of either sign.
   { rows: 9, inputs: 130, columns: 31, codes: 127 },
@@ -55,25 +56,31 @@ const CASES = [
   { rows: 6, inputs: 20, columns: 12, x: 0 },
   { rows: 6, inputs: 20, columns: 12, x: 1e-38 },
   { rows: 5, inputs: 19, columns: 12, x: 3 },
-  { rows: 7, inputs: 45, columns: 20, x: -0.5, bias: true },
+  { rows: 7, inputs: 45, columns: 20, x: -0.5, bias: true, residual: true },
+  { rows: 2, inputs: 45, columns: 21, bias: true, residual: true },
 ] as const;
 
 for (const file of FILES) {
   t.test(`${file}: the bits of the definition, in every way`, async (t) => {
     for (const [i, sizes] of CASES.entries()) {
       const { rows, inputs, columns } = sizes;
-      const { used = [0, columns], bias: hasBias = false, codes: code, x: constant } = sizes as Case;
+      const { used = [0, columns], bias: hasBias, residual: hasResidual, ...constants } = sizes as Case;
+      const { codes: code, x: constant } = constants;
       const random = new Random(i, 'products');
       const x = random.floats(rows * inputs, () => constant ?? random.normal() + 0.3);
       const codes = Array.from({ length: inputs * columns }, () => code ?? random.integer(-127, 127));
       const scales = random.floats(columns, () => random.next() / 100);
       const bias = hasBias ? random.floats(columns, () => random.normal()) : undefined;
-      const expected = definition({ x, codes, scales, bias, rows, inputs, columns, used });
+      const residual = hasResidual
+        ? random.floats(rows * (used[1] - used[0]), () => random.normal())
+        : undefined;
+      const expected = definition({ x, codes, scales, bias, residual, rows, inputs, columns, used });
       const { functions, memory, allocate, put } = instance(file);
       const [first, end] = used;
       const outputs = end - first;
       const [atX, atCodes, atScales] = [put(x), put(packedCodes(codes, columns)), put(scales)];
       const atBias = bias ? put(bias) : 0;
+      const atResidual = residual ? put(residual) : 0;
       const tiles = allocate(functions.quantizedTileBytes(rows, inputs));
       const totals = allocate(functions.quantizedTotalBytes(outputs));
       const packed = allocate(functions.quantizedPackBytes(inputs, outputs));
@@ -81,11 +88,14 @@ for (const file of FILES) {
       functions.quantizedRows(atX, tiles, rows, inputs);
       functions.quantizedTotals(atCodes, totals, inputs, columns, first, end);
       functions.quantizedPack(atCodes, atScales, atBias, totals, packed, inputs, columns, first, end);
+      const product = (fused: number) =>
+        functions.quantizedProduct(tiles, packed, atResidual, y, rows, inputs, outputs, fused);
+      const weights = [tiles, atCodes, atScales, atBias] as const;
       const ways = {
-        'in 16 bits': () => functions.quantizedProduct(tiles, packed, y, rows, inputs, outputs, 0),
-        'in 32 bits': () => functions.quantizedProduct(tiles, packed, y, rows, inputs, outputs, 1),
+        'in 16 bits': () => product(0),
+        'in 32 bits': () => product(1),
         'in place': () =>
-          functions.quantizedStream(tiles, atCodes, atScales, atBias, y, rows, inputs, columns, first, end),
+          functions.quantizedStream(...weights, atResidual, y, rows, inputs, columns, first, end),
       };
       for (const [way, run] of Object.entries(ways)) {
         new Uint32Array(memory.buffer, y, rows * outputs + 1).fill(0xa5a5a5a5);
@@ -102,6 +112,7 @@ for (const file of FILES) {
 interface Case {
   readonly used?: readonly [number, number];
   readonly bias?: boolean;
+  readonly residual?: boolean;
   readonly codes?: number;
   readonly x?: number;
 }
@@ -111,12 +122,13 @@ function definition(args: {
   readonly codes: readonly number[];
   readonly scales: Float32Array;
   readonly bias?: Float32Array;
+  readonly residual?: Float32Array;
   readonly rows: number;
   readonly inputs: number;
   readonly columns: number;
   readonly used: readonly [number, number];
 }): Float32Array {
-  const { x, codes, scales, bias, rows, inputs, columns, used } = args;
+  const { x, codes, scales, bias, residual, rows, inputs, columns, used } = args;
   const y: number[] = [];
   for (let row = 0; row < rows; row++) {
     const { centred, scale } = quantizedRow(x.subarray(row * inputs, (row + 1) * inputs));
@@ -125,7 +137,7 @@ function definition(args: {
       y.push(Math.fround(Math.fround(Math.fround(sum) * Math.fround(scale * scales[o])) + (bias?.[o] ?? 0)));
     }
   }
-  return Float32Array.from(y);
+  return Float32Array.from(y, (value, i) => value + (residual?.[i] ?? 0));
 }
 
 t.test('the build for relaxed SIMD is taken where it is right, and else the other one', async (t) => {
@@ -156,8 +168,8 @@ function wrongBytes(compiled: (file: WasmFileName) => WebAssembly.Module): WebAs
     ...content,
   ];
   const text = (value: string) => [value.length, ...Buffer.from(value)];
-  // Every function takes ten numbers, of which callers may pass fewer, and returns 1024.
-  const types = [1, 0x60, 10, ...new Array(10).fill(0x7f), 1, 0x7f];
+  // Every function takes eleven numbers, of which callers may pass fewer, and returns 1024.
+  const types = [1, 0x60, 11, ...new Array(11).fill(0x7f), 1, 0x7f];
   const memory = [1, ...text('env'), ...text('memory'), 2, 0, 1];
   const exports = [names.length, ...names.flatMap(({ name }, i) => [...text(name), 0, i])];
   const code = [names.length, ...names.flatMap(() => [5, 0, 0x41, 0x80, 0x08, 0x0b])];
@@ -202,6 +214,13 @@ t.test('the ops give what they give on cpu, in any number of parts, and leave no
         quantizedLinear(values([3, 200]), wide.codes, wide.scales, undefined, {
           firstOutput: 5,
           endOutput: 290,
+        }),
+        ...[300, 2].flatMap((rows) => {
+          const [x, residual] = [values([rows, 200]), values([rows, 300])];
+          return [
+            runOp(QuantizedResidualLinear, { x, residual, ...wide })[0],
+            runOp(QuantizedGatedLinear, { x, ...wide })[0], // the gate's last bits depend on its activation
+          ];
         }),
         runOp(
           QuantizedConvolution,

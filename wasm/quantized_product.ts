@@ -1,9 +1,14 @@
-/** QuantizedLinear and QuantizedConvolution on WebAssembly: integer rows and weights, see quantized_product.as.ts. */
-import { backend_util } from '@tensorflow/tfjs-core';
+/** Linear layers and convolutions with 8-bit weights on WebAssembly: integer rows and weights, see quantized_product.as.ts. */
+import { backend_util, type TensorInfo } from '@tensorflow/tfjs-core';
 import { rowsOf } from '../plugin/kernels/sizes.js';
+import type { OpDeclaration } from '../plugin/ops/declaration.js';
 import { usedColumns } from '../plugin/ops/linear.js';
 import { QuantizedConvolution } from '../plugin/ops/quantized_convolution.js';
-import { QuantizedLinear } from '../plugin/ops/quantized_linear.js';
+import {
+  QuantizedGatedLinear,
+  QuantizedLinear,
+  QuantizedResidualLinear,
+} from '../plugin/ops/quantized_linear.js';
 import { LANES, PANEL, TILE } from './constants.js';
 import { isOfPixels, writeWindow } from './convolution_window.js';
 import type { WasmFunctions } from './functions.js';
@@ -23,54 +28,96 @@ const LEAST_CHUNK = 32;
 const NANOSECONDS = { product: 0.018, packing: 0.08, row: 0.25, activation: 1 };
 
 type Call = Pick<
-  WasmKernelArguments<typeof QuantizedLinear | typeof QuantizedConvolution, Functions>,
-  'functions' | 'memory' | 'scratch' | 'inParts' | 'cached' | 'tensors'
+  WasmKernelArguments<OpDeclaration, Functions>,
+  'functions' | 'memory' | 'scratch' | 'inParts' | 'cached'
 >;
 
-interface Product {
+/** What calls of all these ops have. */
+interface LayerCall extends Call {
+  readonly inputs: Readonly<Record<'x' | 'codes' | 'scales' | 'bias', number>>;
+  readonly shapes: Readonly<Record<'x' | 'codes', readonly number[]>>;
+  readonly tensors: Readonly<Record<'codes', TensorInfo>>;
+}
+
+/** Addresses and sizes of 8-bit weights; 0 for no bias. */
+interface Weights {
   /** [terms, columns], as in its tensor. */
   readonly codes: number;
   readonly scales: number;
   readonly bias: number;
+  /** That holds the codes. */
+  readonly tensor: TensorInfo;
   readonly terms: number;
   readonly columns: number;
-  readonly used: readonly [first: number, end: number];
+}
+
+interface Rows {
   readonly rows: number;
-  /** [rows, used columns], the result. */
-  readonly y: number;
-  readonly activation: 'none' | 'relu' | 'gelu' | 'silu';
   /** Returns the address of rows, [count, terms] float32, valid until the next call. */
   readonly rowsFrom: (first: number, count: number) => number;
 }
 
-function multiply(call: Call, product: Product): void {
-  const { functions, memory, scratch, inParts, cached, tensors } = call;
-  const { codes, scales, bias, terms, columns, used, rows, y, activation, rowsFrom } = product;
-  const [first, end] = used;
-  const outputs = end - first;
-  const chunk = Math.min(rows, chunkOf(terms, outputs));
-  if (chunk === 0 || outputs === 0) return;
+/** y = residual + activation(rows @ weights + bias) for a range of the columns. */
+interface Result {
+  readonly used: readonly [first: number, end: number];
+  readonly activation?: 'none' | 'relu' | 'gelu' | 'silu';
+  /** As y; 0 for none. It needs no activation. */
+  readonly residual?: number;
+  /** [rows, used columns] */
+  readonly y: number;
+}
+
+/** Computes several results of the same rows, which are quantised once. */
+function multiply(call: Call, weights: Weights, { rows, rowsFrom }: Rows, results: readonly Result[]): void {
+  const { functions, scratch, inParts } = call;
+  const { terms } = weights;
+  const widest = Math.max(...results.map(({ used: [first, end] }) => end - first));
+  const chunk = Math.min(rows, chunkOf(terms, widest));
+  if (chunk === 0 || widest === 0) return;
   const tiles = scratch(functions.quantizedTileBytes(chunk, terms));
   const tileBytes = functions.quantizedTileBytes(TILE, terms);
-  const quantize = (from: number, count: number) =>
+  const products = results.map((result) => {
+    const product =
+      rows < TILE ? productInPlace(call, weights, result) : productOfPanels(call, weights, result);
+    return { ...result, product, outputs: result.used[1] - result.used[0] };
+  });
+  for (let row = 0; row < rows; row += chunk) {
+    const count = Math.min(chunk, rows - row);
+    const from = rowsFrom(row, count);
     inParts('quantizedRows', partsOf(count, NANOSECONDS.row * terms, TILE), (row, some) => [
       ...([from + 4 * row * terms, tiles + (row / TILE) * tileBytes, some, terms] as const),
     ]);
-  const activate = (to: number, count: number) => {
-    if (activation === 'none') return;
-    inParts(`${activation}_all`, partsOf(count * outputs, NANOSECONDS.activation, LANES), (value, some) => [
-      ...([to + 4 * value, to + 4 * value, some] as const),
-    ]);
-  };
-  if (rows < TILE) {
-    // The weights are read in place: packing would cost more than the product.
-    quantize(rowsFrom(0, rows), rows);
-    functions.quantizedStream(tiles, codes, scales, bias, y, rows, terms, columns, first, end);
-    activate(y, rows);
-    return;
+    for (const { product, y, residual = 0, outputs, activation = 'none' } of products) {
+      const done = 4 * row * outputs;
+      product(tiles, residual && residual + done, y + done, count);
+      if (activation === 'none') continue;
+      const parts = partsOf(count * outputs, NANOSECONDS.activation, LANES);
+      inParts(`${activation}_all`, parts, (value, some) => [
+        ...([y + done + 4 * value, y + done + 4 * value, some] as const),
+      ]);
+    }
   }
+}
+
+/** Multiplies quantised rows: see quantized_tiles.as.ts. */
+type MultiplyTiles = (tiles: number, residual: number, y: number, rows: number) => void;
+
+/** For few rows the weights are read in place: packing would cost more than the product. */
+function productInPlace(
+  { functions }: Call,
+  { codes, scales, bias, terms, columns }: Weights,
+  { used }: Result,
+): MultiplyTiles {
+  return (tiles, residual, y, rows) =>
+    functions.quantizedStream(tiles, codes, scales, bias, residual, y, rows, terms, columns, ...used);
+}
+
+function productOfPanels(call: Call, weights: Weights, { used: [first, end] }: Result): MultiplyTiles {
+  const { functions, memory, scratch, inParts, cached } = call;
+  const { codes, scales, bias, tensor, terms, columns } = weights;
+  const outputs = end - first;
   const totals = cached(
-    [tensors.codes],
+    [tensor],
     `totals ${first} to ${end}`,
     functions.quantizedTotalBytes(outputs),
     (address) => functions.quantizedTotals(codes, address, terms, columns, first, end),
@@ -84,16 +131,17 @@ function multiply(call: Call, product: Product): void {
     ...([terms, columns, first + panel * PANEL, Math.min(first + (panel + count) * PANEL, end)] as const),
   ]);
   const fused = sumsFused(functions, { memory, allocate: scratch, free: () => {} }) ? 1 : 0;
-  for (let row = 0; row < rows; row += chunk) {
-    const count = Math.min(chunk, rows - row);
-    const to = y + 4 * row * outputs;
-    quantize(rowsFrom(row, count), count);
-    inParts('quantizedProduct', partsOf(count, NANOSECONDS.product * terms * outputs, TILE), (part, some) => [
-      ...([tiles + (part / TILE) * tileBytes, packed, to + 4 * part * outputs, some] as const),
-      ...([terms, outputs, fused] as const),
-    ]);
-    activate(to, count);
-  }
+  const tileBytes = functions.quantizedTileBytes(TILE, terms);
+  return (tiles, residual, y, rows) => {
+    const parts = partsOf(rows, NANOSECONDS.product * terms * outputs, TILE);
+    inParts('quantizedProduct', parts, (row, count) => {
+      const before = 4 * row * outputs;
+      return [
+        ...([tiles + (row / TILE) * tileBytes, packed, residual && residual + before, y + before] as const),
+        ...([count, terms, outputs, fused] as const),
+      ];
+    });
+  };
 }
 
 /** Rows per chunk, a multiple of the tile size. */
@@ -103,22 +151,32 @@ function chunkOf(terms: number, outputs: number): number {
 }
 
 registerWasmKernel<typeof QuantizedLinear, Functions>(QuantizedLinear, (args) => {
-  const { inputs, outputs, shapes, attributes } = args;
-  const { x, codes, scales, bias } = inputs;
-  const terms = shapes.x[shapes.x.length - 1];
-  const columns = shapes.codes[1];
-  multiply(args, {
-    ...{ codes, scales, bias, terms, columns, y: outputs.y },
-    used: usedColumns(columns, attributes),
-    rows: rowsOf(shapes.x),
-    activation: attributes.activation,
-    rowsFrom: (first) => x + 4 * first * terms,
-  });
+  const { attributes, outputs } = args;
+  const weights = weightsOf(args);
+  const { activation } = attributes;
+  const used = usedColumns(weights.columns, attributes);
+  multiply(args, weights, rowsOfTensor(args), [{ used, activation, y: outputs.y }]);
+});
+
+registerWasmKernel<typeof QuantizedResidualLinear, Functions>(QuantizedResidualLinear, (args) => {
+  const { inputs, outputs } = args;
+  const weights = weightsOf(args);
+  const used = [0, weights.columns] as const;
+  multiply(args, weights, rowsOfTensor(args), [{ used, residual: inputs.residual, y: outputs.y }]);
+});
+
+registerWasmKernel<typeof QuantizedGatedLinear, Functions>(QuantizedGatedLinear, (args) => {
+  const { outputs } = args;
+  const weights = weightsOf(args);
+  const half = weights.columns / 2;
+  multiply(args, weights, rowsOfTensor(args), [
+    { used: [0, half], y: outputs.y },
+    { used: [half, weights.columns], activation: 'silu', y: outputs.gate },
+  ]);
 });
 
 registerWasmKernel<typeof QuantizedConvolution, Functions>(QuantizedConvolution, (args) => {
   const { inputs, outputs, shapes, attributes, inParts, scratch } = args;
-  const { x, codes, scales, bias } = inputs;
   const { rows: height, columns: width, strides, padding, dilations, activation } = attributes;
   const [top, bottom, left, right] = padding;
   const columns = shapes.codes[1];
@@ -136,18 +194,31 @@ registerWasmKernel<typeof QuantizedConvolution, Functions>(QuantizedConvolution,
   );
   const terms = height * width * shapes.x[3];
   const rows = info.batchSize * info.outHeight * info.outWidth;
-  const isPixels = isOfPixels(info);
-  const window = isPixels ? 0 : writeWindow(args, info);
-  const patches = isPixels ? 0 : scratch(4 * terms * Math.min(rows, chunkOf(terms, columns)));
-  multiply(args, {
-    ...{ codes, scales, bias, terms, columns, rows, activation, y: outputs.y },
-    used: [0, columns],
-    rowsFrom: (first, count) => {
-      if (isPixels) return x + 4 * first * terms;
-      inParts('convolution_patches', partsOf(count, NANOSECONDS.row * terms), (row, some) => [
-        ...([x, patches + 4 * row * terms, window, first + row, some] as const),
-      ]);
-      return patches;
-    },
-  });
+  const results = [{ used: [0, columns], activation, y: outputs.y }] as const;
+  if (isOfPixels(info)) {
+    multiply(args, weightsOf(args, terms), rowsOfTensor(args), results);
+    return;
+  }
+  const window = writeWindow(args, info);
+  const patches = scratch(4 * terms * Math.min(rows, chunkOf(terms, columns)));
+  const rowsFrom = (first: number, count: number) => {
+    inParts('convolution_patches', partsOf(count, NANOSECONDS.row * terms), (row, some) => [
+      ...([inputs.x, patches + 4 * row * terms, window, first + row, some] as const),
+    ]);
+    return patches;
+  };
+  multiply(args, weightsOf(args, terms), { rows, rowsFrom }, results);
 });
+
+function weightsOf({ inputs, shapes, tensors }: LayerCall, terms = lastOf(shapes.x)): Weights {
+  const { codes, scales, bias } = inputs;
+  return { codes, scales, bias, tensor: tensors.codes, terms, columns: shapes.codes[1] };
+}
+
+/** All rows of x, which are in memory. */
+function rowsOfTensor({ inputs: { x }, shapes }: LayerCall): Rows {
+  const terms = lastOf(shapes.x);
+  return { rows: rowsOf(shapes.x), rowsFrom: (first) => x + 4 * first * terms };
+}
+
+const lastOf = (shape: readonly number[]) => shape[shape.length - 1];

@@ -8,10 +8,12 @@ import {
   WORD_BYTES,
   ZEROS,
 } from './quantized_layout.as';
+import { addRows } from './quantized_tiles.as';
 
 /**
  * Computes the product of quantizedProduct for few rows.
  * @param tiles of quantizedRows
+ * @param residual [rows, end - first] float32, or 0
  * @param y [rows, end - first] float32, the result
  */
 export function quantizedStream(
@@ -19,6 +21,7 @@ export function quantizedStream(
   codes: usize,
   scales: usize,
   bias: usize,
+  residual: usize,
   y: usize,
   rows: i32,
   inputs: i32,
@@ -28,10 +31,11 @@ export function quantizedStream(
 ): void {
   const outputs = end - first;
   const words = (inputs + 3) >> 2;
-  for (let r = 0; r < rows; r++, y += (<usize>outputs) << 2) {
+  let to = y;
+  for (let r = 0; r < rows; r++, to += (<usize>outputs) << 2) {
     const tile = tiles + <usize>(r / TILE) * tileBytes(inputs) + ((<usize>(r % TILE)) << 2);
     const zero = load<i32>(tile, ZEROS);
-    memory.fill(y, 0, (<usize>outputs) << 2);
+    memory.fill(to, 0, (<usize>outputs) << 2);
     let from = codes + ((<usize>first) << 2);
     let k = 0;
     for (; k + 2 <= words; k += 2, from += (<usize>columns) << 3) {
@@ -47,7 +51,7 @@ export function quantizedStream(
           products(loadLanes(from + at, left), a, b),
           products(loadLanes(next + at, left), c, d),
         );
-        storeLanes(y + at, i32x4.add(loadLanes(y + at, left), sums), left);
+        storeLanes(to + at, i32x4.add(loadLanes(to + at, left), sums), left);
       }
     }
     if (k < words) {
@@ -57,7 +61,7 @@ export function quantizedStream(
         const at = (<usize>o) << 2;
         const left = outputs - o;
         const sums = products(loadLanes(from + at, left), a, b);
-        storeLanes(y + at, i32x4.add(loadLanes(y + at, left), sums), left);
+        storeLanes(to + at, i32x4.add(loadLanes(to + at, left), sums), left);
       }
     }
     const scale = v128.load32_splat(tile);
@@ -66,11 +70,12 @@ export function quantizedStream(
       const column = at + ((<usize>first) << 2);
       const left = outputs - o;
       const factors = f32x4.mul(scale, loadLanes(scales + column, left));
-      const products = f32x4.mul(f32x4.convert_i32x4_s(loadLanes(y + at, left)), factors);
+      const products = f32x4.mul(f32x4.convert_i32x4_s(loadLanes(to + at, left)), factors);
       const biases = bias ? loadLanes(bias + column, left) : f32x4.splat(0);
-      storeLanes(y + at, f32x4.add(products, biases), left);
+      storeLanes(to + at, f32x4.add(products, biases), left);
     }
   }
+  if (residual) addRows(y, residual, rows, outputs, outputs);
 }
 
 /** Returns q - z of the even (0) or odd (1) codes of a word, as pairs of 16-bit integers. */

@@ -5,6 +5,7 @@
 import {
   BIASES,
   IS_WIDE,
+  loadLanes,
   ONES,
   PANEL,
   PANEL_HEADER,
@@ -19,10 +20,11 @@ import {
 } from './quantized_layout.as';
 
 /**
- * y = s * scales * sum over k of (q - z) * codes + bias. All rows are processed per panel, which stays in the first-level
- * cache.
+ * y = residual + s * scales * sum over k of (q - z) * codes + bias. All rows are processed per panel, which stays in the
+ * first-level cache.
  * @param tiles of quantizedRows
  * @param packed of quantizedPack
+ * @param residual [rows, outputs] float32, or 0
  * @param y [rows, outputs] float32, the result
  * @param fused whether relaxed products use the multiply-and-add instruction, which some processors implement as one
  *   instruction
@@ -30,6 +32,7 @@ import {
 export function quantizedProduct(
   tiles: usize,
   packed: usize,
+  residual: usize,
   y: usize,
   rows: i32,
   inputs: i32,
@@ -50,6 +53,20 @@ export function quantizedProduct(
       else if (isWide) wideBytes(tile, packed, to, words, count, used, outputs);
       else bytes(tile, packed, to, words, count, used, outputs);
     }
+    // Not where sums are stored: one more argument takes a register from the tile.
+    if (residual) addRows(y, residual + ((<usize>column) << 2), rows, min(used, PANEL), outputs);
+  }
+}
+
+/** Adds the residual to `columns` columns of rows that have just been written. */
+export function addRows(y: usize, residual: usize, rows: i32, columns: i32, outputs: i32): void {
+  const stride = (<usize>outputs) << 2;
+  for (let row = 0; row < rows; row++, y += stride, residual += stride) {
+    for (let column = 0; column < columns; column += 4) {
+      const at = (<usize>column) << 2;
+      const left = columns - column;
+      storeLanes(y + at, f32x4.add(loadLanes(residual + at, left), loadLanes(y + at, left)), left);
+    }
   }
 }
 
@@ -65,7 +82,7 @@ function pairs(tile: usize, panel: usize, y: usize, words: i32, rows: i32, used:
   let d1 = i32x4.splat(0);
   let x = tile + TILE_HEADER;
   let p = panel + PANEL_HEADER;
-  for (let k = 0; k < 2 * words; k++, x += 16, p += 32) {
+  for (const end = x + ((<usize>words) << 5); x < end; x += 16, p += 32) {
     const w0 = v128.load(p);
     const w1 = v128.load(p, 16);
     const d = v128.load32_splat(x, 12);
@@ -105,7 +122,7 @@ function fusedBytes(
   let x = tile + TILE_HEADER;
   let p = panel + PANEL_HEADER;
   if (ASC_FEATURE_RELAXED_SIMD) {
-    for (let k = 0; k < words; k++, x += 16, p += 32) {
+    for (const end = x + ((<usize>words) << 4); x < end; x += 16, p += 32) {
       const w0 = v128.load(p);
       const w1 = v128.load(p, 16);
       const d = v128.load32_splat(x, 12);
@@ -143,7 +160,7 @@ function wideBytes(
   let p = panel + PANEL_HEADER;
   if (ASC_FEATURE_RELAXED_SIMD) {
     const ones = v128.load(panel, ONES);
-    for (let k = 0; k < words; k++, x += 16, p += 32) {
+    for (const end = x + ((<usize>words) << 4); x < end; x += 16, p += 32) {
       const w0 = v128.load(p);
       const w1 = v128.load(p, 16);
       const b = v128.load32_splat(x, 4);
@@ -170,7 +187,7 @@ function bytes(tile: usize, panel: usize, y: usize, words: i32, rows: i32, used:
   let p = panel + PANEL_HEADER;
   if (ASC_FEATURE_RELAXED_SIMD) {
     const ones = v128.load(panel, ONES);
-    for (let k = 0; k < words; k += 2, x += 32, p += 64) {
+    for (const end = x + ((<usize>words) << 4); x < end; x += 32, p += 64) {
       const w0 = v128.load(p);
       const w1 = v128.load(p, 16);
       const v0 = v128.load(p, 32);

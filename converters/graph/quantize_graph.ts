@@ -3,6 +3,7 @@
  * Everything else stays float32. It transforms the finished graph, so architectures are independent of it.
  */
 
+import { nodeName } from '../../plugin/models/graph_editor.js';
 import { packedCodes, wordsOf } from '../../plugin/ops/quantized_weights.js';
 import { elementsOf } from '../parameters.js';
 import { CheckpointError, quote } from '../pytorch/errors.js';
@@ -43,7 +44,7 @@ export function quantizedGraphs(graphs: readonly GraphBuilder[]): GraphBuilder[]
 /** Names of the weights that are large enough and used only as factors in such layers. */
 function chosenWeights(graphs: readonly GraphBuilder[]): ReadonlySet<string> {
   const chosen = new Set<string>();
-  const refused = new Set<string>();
+  const refused = new Set<string>(graphs.flatMap(selections));
   for (const { nodes, weights } of graphs) {
     for (const node of nodes) {
       for (const [index, input] of node.input.entries()) {
@@ -55,6 +56,20 @@ function chosenWeights(graphs: readonly GraphBuilder[]): ReadonlySet<string> {
     }
   }
   return new Set([...chosen].filter((name) => !refused.has(name)));
+}
+
+/**
+ * Weights of the projections to dt, B and C before a discretisation. They are small, and kernels compute them and the
+ * discretisation together, in float32.
+ */
+function selections({ nodes }: GraphBuilder): string[] {
+  const inputsOf = new Map(nodes.map(({ name, input }) => [name, input]));
+  const source = (output: Output) => inputsOf.get(nodeName(output)) ?? [];
+  return nodes.flatMap(({ op, input: [rawStep, , , inputGate] }) => {
+    if (op !== 'Discretize') return [];
+    const [selected] = source(inputGate);
+    return [source(rawStep)[1], source(selected)[1]];
+  });
 }
 
 function isLarge({ shape, quantizable, dtype }: Weight): boolean {

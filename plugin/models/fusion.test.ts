@@ -8,6 +8,7 @@ import { Convolution } from '../ops/convolution.js';
 import type { OpDeclaration } from '../ops/declaration.js';
 import { DepthwiseConvolution } from '../ops/depthwise_convolution.js';
 import { GatedLinear, ResidualLinear } from '../ops/fused_linear.js';
+import { QuantizedGatedLinear, QuantizedResidualLinear } from '../ops/quantized_linear.js';
 import { SelectiveDiscretize } from '../ops/selective_discretize.js';
 import { kernelOf, type OpSpec, specOf } from '../ops/spec/spec.js';
 import '../ops/specs.js';
@@ -24,12 +25,15 @@ const FUSED: readonly OpDeclaration[] = [
   SelectiveDiscretize,
 ];
 
+/** Of models with 8-bit weights. */
+const QUANTIZED: readonly OpDeclaration[] = [QuantizedResidualLinear, QuantizedGatedLinear];
+
 /** Not part of GrootV. */
 const OF_DETECTORS: readonly OpDeclaration[] = [TransposedConvolution];
 
 /** Registers cpu kernels of the fused ops, so that cpu acts like a backend that has them. */
 function registerFused(): void {
-  for (const op of [...FUSED, ...OF_DETECTORS]) {
+  for (const op of [...FUSED, ...QUANTIZED, ...OF_DETECTORS]) {
     const { formula } = specOf(op.name) as OpSpec;
     const kernel = kernelOf(formula) as HostKernel<OpDeclaration>;
     registerBackendKernel(op, 'cpu', backendKernelOnHost(op, kernel));
@@ -39,8 +43,8 @@ function registerFused(): void {
 const image = () =>
   toTensor(readFixture('grootv/grootv_tiny_module_expected.safetensors').tensor('rgb.32x32'));
 
-async function load(file: string): Promise<LoadedModel> {
-  const { model, sink } = await loadConverted(file);
+async function load(file: string, quantize?: 'int8'): Promise<LoadedModel> {
+  const { model, sink } = await loadConverted(file, { quantize });
   model.dispose();
   return LoadedModel.from('model.json', sink.artifacts());
 }
@@ -106,6 +110,22 @@ t.test('a model on a backend with kernels of fused ops', async (t) => {
       t.ok(maxDifference(again.dataSync(), expected) <= 1e-4, 'and are kept');
     }
   });
+});
+
+t.test('a model with 8-bit weights', async (t) => {
+  await tf.setBackend('cpu');
+  registerFused();
+  const file = 'grootv/grootv_nano_mnist.pth';
+  const [float, fused] = [await load(file), await load(file, 'int8')];
+  const input = image();
+  const [expected, given] = [float, fused].map((model) => model.execute({ image: input }) as tf.Tensor);
+  t.ok(maxDifference(given.dataSync(), expected.dataSync()) <= 0.3);
+  const ran = await kernelsOf(() => fused.execute({ image: input }));
+  for (const { name } of [...QUANTIZED, SelectiveDiscretize]) t.ok(ran.has(name), name);
+  for (const name of ['Silu', 'Discretize', 'SelectiveSplit']) t.notOk(ran.has(name), name);
+  float.dispose();
+  fused.dispose();
+  tf.dispose([input, expected, given]);
 });
 
 t.test('the mask head of a detector: tiles of pixels, with relu', async (t) => {

@@ -10,6 +10,8 @@ import type { OpDeclaration } from '../ops/declaration.js';
 import { DepthwiseConvolution } from '../ops/depthwise_convolution.js';
 import { GatedLinear, ResidualLinear } from '../ops/fused_linear.js';
 import { hasOwnKernel } from '../ops/kernels.js';
+import { Linear } from '../ops/linear.js';
+import { QuantizedGatedLinear, QuantizedLinear, QuantizedResidualLinear } from '../ops/quantized_linear.js';
 import { SelectiveDiscretize } from '../ops/selective_discretize.js';
 import { TransposedConvolution } from '../ops/transposed_convolution.js';
 import type { TopologyNode } from '../torch_layout.js';
@@ -27,8 +29,10 @@ import {
 const MOST_CHOSEN = 512;
 
 const FUSIONS: readonly (readonly [OpDeclaration, (graph: Fusing) => void])[] = [
-  [ResidualLinear, addResiduals],
-  [GatedLinear, joinGates],
+  [ResidualLinear, (graph) => addResiduals(graph, Linear, ResidualLinear)],
+  [QuantizedResidualLinear, (graph) => addResiduals(graph, QuantizedLinear, QuantizedResidualLinear)],
+  [GatedLinear, (graph) => joinGates(graph, Linear, GatedLinear)],
+  [QuantizedGatedLinear, (graph) => joinGates(graph, QuantizedLinear, QuantizedGatedLinear)],
   [Convolution, useConvolutions],
   [DepthwiseConvolution, activateDepthwiseConvolutions],
   [TransposedConvolution, placeTiles],
@@ -146,7 +150,8 @@ function decoded(text: string): string {
 interface Layer {
   readonly node: TopologyNode;
   readonly x: string;
-  readonly weights: string;
+  /** The matrix, or its codes and their scales. */
+  readonly weights: readonly string[];
   readonly bias?: string;
   readonly activation: string;
   /** Range of the used columns of the weights; `end` is exclusive, or -1 for all. */
@@ -155,8 +160,10 @@ interface Layer {
 }
 
 function layerOf(node: TopologyNode | undefined): Layer | undefined {
-  const [x, weights, bias, ...others] = node?.input ?? [];
-  if (!node || x === undefined || weights === undefined || others.length > 0) return undefined;
+  const [x, ...parameters] = node?.input ?? [];
+  const count = node?.op === QuantizedLinear.name ? 2 : 1;
+  const [weights, [bias, ...others]] = [parameters.slice(0, count), parameters.slice(count)];
+  if (!node || x === undefined || weights.length < count || others.length > 0) return undefined;
   const [first, end] = [integerOf(node, 'first_output', 0), integerOf(node, 'end_output', -1)];
   return { node, x, weights, bias, activation: textOf(node, 'activation') || 'none', first, end };
 }
@@ -168,25 +175,25 @@ function plainLayer(node: TopologyNode | undefined): Layer | undefined {
 }
 
 /** Adds the residual of a block in the linear layer that computes its branch. */
-function addResiduals(graph: Fusing): void {
+function addResiduals(graph: Fusing, linear: OpDeclaration, into: OpDeclaration): void {
   for (const { name, input = [] } of branchSums(graph)) {
     const [residual, branch] = input;
-    const layer = plainLayer(graph.source(branch, 'Linear'));
+    const layer = plainLayer(graph.source(branch, linear.name));
     if (!layer || graph.readsOf(branch) > 1) continue;
     const { x, weights, bias, node } = layer;
-    graph.join(name, ResidualLinear, [x, weights, residual, ...(bias ? [bias] : [])], [node]);
+    graph.join(name, into, [x, ...weights, residual, ...(bias ? [bias] : [])], [node]);
   }
 }
 
 /** Joins two linear layers over the two halves of the same weights, the second of which is a gate. */
-function joinGates(graph: Fusing): void {
-  const layers = graph.all('Linear').flatMap((node) => layerOf(node) ?? []);
+function joinGates(graph: Fusing, linear: OpDeclaration, into: OpDeclaration): void {
+  const layers = graph.all(linear.name).flatMap((node) => layerOf(node) ?? []);
   for (const gate of layers.filter(({ activation, first }) => activation === 'silu' && first > 0)) {
-    const [, columns] = graph.shapeOf(gate.weights);
+    const [, columns] = graph.shapeOf(gate.weights[0]);
     const value = layers.find(
       ({ x, weights, bias, activation, first, end }) =>
         x === gate.x &&
-        weights === gate.weights &&
+        weights.every((each, i) => each === gate.weights[i]) &&
         bias === gate.bias &&
         activation === 'none' &&
         first === 0 &&
@@ -194,7 +201,7 @@ function joinGates(graph: Fusing): void {
     );
     if (!value || columns !== 2 * gate.first || (gate.end !== -1 && gate.end !== columns)) continue;
     graph.rerouteReaders(gate.node.name, `${value.node.name}:1`);
-    graph.join(value.node.name, GatedLinear, value.node.input ?? [], [gate.node]);
+    graph.join(value.node.name, into, value.node.input ?? [], [gate.node]);
   }
 }
 
@@ -263,11 +270,11 @@ function discretizeChoices(graph: Fusing): void {
     const choice = plainLayer(graph.source(parts?.input?.[0], 'Linear'));
     if (!step || !parts || !choice || step.bias || choice.bias || choice.x !== x) continue;
     const isPart = (output: string, index: number) => keyOf(output) === `${parts.name}:${index}`;
-    const [, chosen] = graph.shapeOf(choice.weights);
+    const [, chosen] = graph.shapeOf(choice.weights[0]);
     if (!isPart(step.x, 0) || !isPart(inputGate, 1) || !(chosen <= MOST_CHOSEN)) continue;
     if ([rawStep, choice.node.name, step.x, inputGate].some((output) => graph.readsOf(output) > 1)) continue;
     graph.rerouteReaders(`${parts.name}:2`, `${name}:2`);
-    const inputs = [x, choice.weights, step.weights, stepBias, logA];
+    const inputs = [x, ...choice.weights, ...step.weights, stepBias, logA];
     graph.join(name, SelectiveDiscretize, inputs, [step.node, parts, choice.node]);
   }
 }

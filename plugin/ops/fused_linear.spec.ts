@@ -2,9 +2,10 @@ import { GatedLinear, ResidualLinear } from './fused_linear.js';
 import { linearOf } from './linear.spec.js';
 import { mapped, without } from './spec/faults.js';
 import type { Random } from './spec/random.js';
-import { defineSpec } from './spec/spec.js';
+import { defineSpec, type Fault } from './spec/spec.js';
 
-const SIZES = [
+/** Samples of the fused ops, whatever their weights are. */
+export const FUSED_SAMPLES = [
   { x: [2, 3, 7], outputs: 5, bias: false },
   { x: [2, 3, 4], outputs: 9, bias: true },
   { x: [1, 1], outputs: 1, bias: false },
@@ -24,7 +25,7 @@ export const residualLinearSpec = defineSpec(ResidualLinear, {
   },
   tolerance,
   samples: (random) =>
-    SIZES.map(({ x, outputs, bias }) => ({
+    FUSED_SAMPLES.map(({ x, outputs, bias }) => ({
       what: `${x} to ${outputs}${bias ? ', bias' : ''}`,
       inputs: {
         ...layer(random, x, outputs, bias),
@@ -37,6 +38,12 @@ export const residualLinearSpec = defineSpec(ResidualLinear, {
   },
 });
 
+/** A fault of gated layers. */
+export const exchangedHalves: Fault = (correct) => (args) => {
+  const { y, gate } = args.outputs;
+  correct({ ...args, outputs: { y: gate, gate: y } });
+};
+
 export const gatedLinearSpec = defineSpec(GatedLinear, {
   sumsProducts: true,
   formula: ({ inputs: { x, weights, bias }, shapes }) => {
@@ -48,16 +55,13 @@ export const gatedLinearSpec = defineSpec(GatedLinear, {
   },
   tolerance,
   samples: (random) =>
-    SIZES.map(({ x, outputs, bias }) => ({
+    FUSED_SAMPLES.map(({ x, outputs, bias }) => ({
       what: `${x} to twice ${outputs}${bias ? ', bias' : ''}`,
       inputs: layer(random, x, 2 * outputs, bias),
     })),
   faults: {
     'the bias is missing': without('bias'),
-    'the halves are exchanged': (correct) => (args) => {
-      const { y, gate } = args.outputs;
-      correct({ ...args, outputs: { y: gate, gate: y } });
-    },
+    'the halves are exchanged': exchangedHalves,
   },
 });
 

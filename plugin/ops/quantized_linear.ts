@@ -1,25 +1,25 @@
-/** QuantizedLinear: a linear layer with 8-bit weights. */
-import type { Tensor } from '@tensorflow/tfjs-core';
+/**
+ * QuantizedLinear, QuantizedResidualLinear and QuantizedGatedLinear: linear layers with 8-bit weights. The latter two replace
+ * it where a backend has kernels for them, as ResidualLinear and GatedLinear replace Linear.
+ */
+import { add, type Tensor } from '@tensorflow/tfjs-core';
 import { type Activation, activationAttribute } from './activations.js';
 import { defineOp } from './declare.js';
 import { runOp } from './kernels.js';
 import { columnAttributes, linear, usedCount } from './linear.js';
 import { dequantized, quantizedInputs, refusedGradient, wordsOf } from './quantized_weights.js';
 
+const x = { dtype: 'float32', shape: ['...', 'I'], doc: 'activations, channels last' } as const;
+const derived = { K: ({ I }: Readonly<Record<string, number>>) => wordsOf(I) };
+
 export const QuantizedLinear = defineOp({
   name: 'QuantizedLinear',
   doc:
     'activation(x @ (codes * scales) + bias) over the last axis. cpu and wasm multiply integers and quantise each row ' +
     'of x to 7 bits; other backends convert the weights to float32 once.',
-  inputs: {
-    x: { dtype: 'float32', shape: ['...', 'I'], doc: 'activations, channels last' },
-    ...quantizedInputs,
-  },
+  inputs: { x, ...quantizedInputs },
   attributes: { activation: activationAttribute, ...columnAttributes },
-  derived: {
-    K: ({ I }) => wordsOf(I),
-    U: ({ O }, attributes) => usedCount(O, attributes),
-  },
+  derived: { ...derived, U: ({ O }, attributes) => usedCount(O, attributes) },
   outputs: { y: { dtype: 'float32', shape: ['...', 'U'], doc: 'outputs of the used columns' } },
   compose: ({ x, codes, scales, bias }, attributes) => {
     const shape = [x.shape[x.rank - 1] as number, codes.shape[1] as number];
@@ -27,6 +27,49 @@ export const QuantizedLinear = defineOp({
     return linear(x, weights, bias, attributes);
   },
   gradient: refusedGradient('QuantizedLinear'),
+});
+
+const { bias, ...weights } = quantizedInputs;
+
+export const QuantizedResidualLinear = defineOp({
+  name: 'QuantizedResidualLinear',
+  doc: 'residual + x @ (codes * scales) + bias over the last axis: the end of a residual branch.',
+  inputs: {
+    ...{ x, ...weights },
+    residual: {
+      dtype: 'float32',
+      shape: ['...', 'O'],
+      doc: 'values to which the output of the layer is added',
+    },
+    bias,
+  },
+  attributes: {},
+  derived,
+  outputs: { y: { dtype: 'float32', shape: ['...', 'O'], doc: 'sum, same shape as residual' } },
+  compose: ({ x, codes, scales, bias, residual }) => add(residual, quantizedLinear(x, codes, scales, bias)),
+  gradient: refusedGradient('QuantizedResidualLinear'),
+});
+
+const half = (doc: string) => ({ dtype: 'float32', shape: ['...', 'P'], doc }) as const;
+
+export const QuantizedGatedLinear = defineOp({
+  name: 'QuantizedGatedLinear',
+  doc: 'The first half of the outputs of x @ (codes * scales) + bias, and silu of the second half as a gate.',
+  inputs: { x, ...quantizedInputs },
+  attributes: {},
+  derived: { ...derived, P: 'O/2' },
+  outputs: {
+    y: half('first half of the outputs'),
+    gate: half('silu of the second half of the outputs'),
+  },
+  compose: ({ x, codes, scales, bias }) => {
+    const half = (codes.shape[1] as number) / 2;
+    return [
+      quantizedLinear(x, codes, scales, bias, { endOutput: half }),
+      quantizedLinear(x, codes, scales, bias, { firstOutput: half, activation: 'silu' }),
+    ];
+  },
+  gradient: refusedGradient('QuantizedGatedLinear'),
 });
 
 /**

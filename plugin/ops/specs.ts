@@ -34,7 +34,11 @@ import { atParentSpec, parentVerticesSpec } from './parent_vertices.spec.js';
 import { pasteMasksSpec } from './paste_masks.spec.js';
 import { pathTreeSpec } from './path_tree.spec.js';
 import { quantizedConvolutionSpec } from './quantized_convolution.spec.js';
-import { quantizedLinearSpec } from './quantized_linear.spec.js';
+import {
+  quantizedGatedLinearSpec,
+  quantizedLinearSpec,
+  quantizedResidualLinearSpec,
+} from './quantized_linear.spec.js';
 import { randomSpanningTreeSpec } from './random_spanning_tree.spec.js';
 import { resampleSpec } from './resample.spec.js';
 import { adaptiveAveragePoolSpec, interpolateBilinearSpec, interpolateNearestSpec } from './resize.spec.js';
@@ -113,5 +117,7 @@ export const SPECS: readonly OpSpec[] = [
   transposedConvolutionSpec,
   selectiveDiscretizeSpec,
   quantizedLinearSpec,
+  quantizedResidualLinearSpec,
+  quantizedGatedLinearSpec,
   quantizedConvolutionSpec,
 ];
