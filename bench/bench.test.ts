@@ -200,7 +200,7 @@ t.test('the first prediction in processes of its own', async (t) => {
     cold: { ...cold, startMs: 500, loadMs: 200, firstMs: 300, warmMs: 200, ratio: 2.5 },
   });
   t.match(text, /32 x 32, .* 2\.50 times a warm prediction, median of 1 processes/);
-  t.match(text, /\nloading +200\nthe first prediction +300\na warm prediction +200\nbefore .* 500/);
+  t.match(text, /\nloading +200\nfirst prediction +300\nwarm prediction +200\nbefore .* 500/);
 });
 
 t.test('a language model in a process of its own', async (t) => {
@@ -218,8 +218,8 @@ t.test('a language model in a process of its own', async (t) => {
     environment: ENVIRONMENT,
     language: { ...times, prefillMs: 30, productMs: 20, tokenMs: 5, readMs: 4, nativeReadMs: 2 },
   });
-  t.match(text, /9 tokens of a prompt, ms +30 .* 20 +1\.50\n/);
-  t.match(text, /a token, ms +5\.0 .* 4\.0 +1\.25\na token, ms +5\.0 .* 2\.0 +2\.50\n/);
+  t.match(text, /prompt of 9 tokens, ms +30 .* 20 +1\.50\n/);
+  t.match(text, /each further token, ms +5\.0 .* 4\.0 +1\.25\neach further token, ms +5\.0 .* 2\.0 +2\.50\n/);
 });
 
 t.test('scans whose channels share a decay', async (t) => {
@@ -242,11 +242,11 @@ t.test('other ways of scanning', async (t) => {
   const times = await benchScans([{ name: 'tiny', sizes, side: 20, rounds: 2 }]);
   t.same(
     times.map(({ scan }) => scan),
-    ['a tree a block', 'a tree a stage', 'raster', 'cross'],
+    ['one tree per block', 'one tree per stage', 'raster', 'cross'],
   );
   for (const { scan, ms, ratio, treeMs, scanMs } of times) {
     t.ok(ms > 0 && ratio > 0 && scanMs > 0, scan);
-    t.equal(treeMs > 0, scan.startsWith('a tree'), scan);
+    t.equal(treeMs > 0, scan.startsWith('one tree'), scan);
   }
   t.equal(times[0].ratio, 1);
   t.match(formatReport({ environment: ENVIRONMENT, scans: times }), /tiny, 20 x 20, cross +\d/);
@@ -288,8 +288,8 @@ t.test('training in processes of its own', async (t) => {
   };
   const text = formatReport({ environment: ENVIRONMENT, training: times });
   t.match(text, /50\.0 ms +forward in training mode, 20\.0 ms +2\.50\n/);
-  t.match(text, /tree ops .* 4\.0 %\n/);
-  t.match(text, /1000 MB +without, 2000 MB +0\.50/);
+  t.match(text, /share of tree ops +4\.0 % +step/);
+  t.match(text, /1000 MB +without checkpointing, 2000 MB +0\.50/);
 });
 
 t.test('runs over many images in processes of their own', async (t) => {
@@ -317,8 +317,8 @@ t.test('runs over many images in processes of their own', async (t) => {
   });
   t.match(text, /batches of 8 +208\.0 ms +the model alone +200\.0 ms +1\.040\n/);
   t.match(text, /10000 digits, 1 worker +38\.0 s +2 workers +20\.0 s +1\.90\n/);
-  t.match(text, /the same, 2 workers +20\.0 s +2 workers of a queue +20\.5 s +0\.98\n/);
-  t.match(text, /memory of 100000 images +210 MB +of 1000 +200 MB +1\.05/);
+  t.match(text, /time of 10000 digits, 2 workers +20\.0 s +2 workers of a queue +20\.5 s +0\.98\n/);
+  t.match(text, /memory of 100000 images +210 MB +of 1000 images +200 MB +1\.05/);
 });
 
 t.test('a streaming read reads what it says, and not beyond the memory', async (t) => {

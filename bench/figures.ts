@@ -38,7 +38,7 @@ function summary(report: BenchReport): string {
     `${Math.min(...values).toFixed(digits)}-${Math.max(...values).toFixed(digits)}`;
   const rows = [
     prediction && [
-      'GrootV-T, 224 x 224, a prediction',
+      'one prediction of GrootV-T, 224 x 224',
       `${prediction.fused.ms.toFixed(0)} ms in ${prediction.fused.kernelCalls} kernel calls; the same graph with ` +
         `built-in ops ${prediction.builtIn.ms.toFixed(0)} ms in ${prediction.builtIn.kernelCalls}`,
     ],
@@ -49,7 +49,7 @@ function summary(report: BenchReport): string {
     ],
     language && [
       `GrootL, ${(language.parameters / 1e6).toFixed(0)}M parameters (random weights)`,
-      `${language.promptTokens} tokens of a prompt in ${(language.prefillMs / 1000).toFixed(1)} s, ` +
+      `a prompt of ${language.promptTokens} tokens in ${(language.prefillMs / 1000).toFixed(1)} s, ` +
         `${(language.prefillMs / language.productMs).toFixed(2)} times their matrix products; then ` +
         `${language.tokenMs.toFixed(0)} ms per token, ${(language.tokenMs / language.readMs).toFixed(1)} times reading ` +
         `the weights once; ${(language.peakBytes / 1e6).toFixed(0)} MB of memory, ` +

@@ -210,11 +210,11 @@ function groupsTable(groups: readonly GroupTime[]): Table {
   return {
     title: 'Scans with one decay for all channels of a vertex',
     header: [
-      'what',
+      'size, aggregate',
       'us',
-      '/ reading x and writing y',
-      'decay per channel / this',
-      'the same with expansion',
+      'relative to reading x and writing y',
+      'time with one decay per channel, relative',
+      'the same, decays expanded first',
     ],
     rows: groups.map(({ size, aggregate, us, streamUs, expandedUs, expandingUs }) => [
       `${size}, ${aggregate}`,
@@ -245,19 +245,19 @@ function trainingTable(times: TrainingTimes): Table {
   const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
   return {
     title: 'Training, random weights; a step is forward, backward, clipping and AdamW',
-    header: ['what', 'is', 'compared with', 'ratio'],
+    header: ['measurement', 'value', 'compared with', 'ratio'],
     rows: [
       [
-        'a step, 16 channels, 16 images of 64 x 64',
+        'step, 16 channels, 16 images of 64 x 64',
         `${stepMs.toFixed(1)} ms`,
         `forward in training mode, ${forwardMs.toFixed(1)} ms`,
         ratio.toFixed(2),
       ],
-      ['tree ops', '', 'a step', `${(100 * treeShare).toFixed(1)} %`],
+      ['share of tree ops', `${(100 * treeShare).toFixed(1)} %`, 'step', ''],
       [
-        'memory of a step with gradient checkpointing, GrootV-T, 4 images of 224 x 224',
+        'peak memory of a step with gradient checkpointing, GrootV-T, 4 images of 224 x 224',
         megabytes(checkpointedBytes),
-        `without, ${megabytes(peakBytes)}`,
+        `without checkpointing, ${megabytes(peakBytes)}`,
         (checkpointedBytes / peakBytes).toFixed(2),
       ],
     ],
@@ -309,7 +309,7 @@ function predictionTables(
   const row = (what: string, { ms, kernelCalls }: PredictionTime) => [what, ms.toFixed(0), `${kernelCalls}`];
   return [
     {
-      title: `${what}, 224 x 224, batch 1; ratio ${(fused.ms / builtIn.ms).toFixed(2)}; the logits differ by at most ${largestDifference.toExponential(1)}`,
+      title: `${what}, 224 x 224, batch 1; ratio ${(fused.ms / builtIn.ms).toFixed(2)}; largest difference of logits ${largestDifference.toExponential(1)}`,
       header: ['prediction', 'ms', 'kernel calls'],
       rows: [
         row('our kernels', fused),
@@ -326,11 +326,11 @@ function coldTable(times: ColdTimes): Table {
   const { side, processes, startMs, loadMs, firstMs, warmMs, ratio } = times;
   return {
     title: `Loading GrootV-T and its first prediction, ${side} x ${side}, random weights: ${ratio.toFixed(2)} times a warm prediction, median of ${processes} processes`,
-    header: ['what', 'ms'],
+    header: ['part', 'ms'],
     rows: [
       ['loading', loadMs.toFixed(0)],
-      ['the first prediction', firstMs.toFixed(0)],
-      ['a warm prediction', warmMs.toFixed(0)],
+      ['first prediction', firstMs.toFixed(0)],
+      ['warm prediction', warmMs.toFixed(0)],
       ['before loading: Node, modules, backend', startMs.toFixed(0)],
     ],
   };
@@ -371,11 +371,11 @@ function languageTable(times: LanguageModelTimes): Table {
   const products = `their matrix products at ${productRate.toFixed(0)} GFLOP/s`;
   return {
     title: `GrootL, ${(parameters / 1e6).toFixed(0)}M parameters, random weights, medians of ${rounds} rounds`,
-    header: ['what', 'is', 'compared with', 'is', 'ratio'],
+    header: ['measurement', 'value', 'compared with', 'value', 'ratio'],
     rows: [
-      row(`${promptTokens} tokens of a prompt, ms`, prefillMs, products, productMs, 0),
-      row('a token, ms', tokenMs, 'reading the weights once, WebAssembly', readMs, 1),
-      ...(nativeReadMs ? [row('a token, ms', tokenMs, 'the same in native code', nativeReadMs, 1)] : []),
+      row(`prompt of ${promptTokens} tokens, ms`, prefillMs, products, productMs, 0),
+      row('each further token, ms', tokenMs, 'reading the weights once, WebAssembly', readMs, 1),
+      ...(nativeReadMs ? [row('each further token, ms', tokenMs, 'the same in native code', nativeReadMs, 1)] : []),
       row('peak memory, MB', peakBytes / 1e6, 'weights', weightBytes / 1e6, 0),
     ],
   };
@@ -388,27 +388,27 @@ function imagesTable(times: ImageTimes): Table {
   const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
   return {
     title: 'Runs over many images, random weights; times of commands include their start',
-    header: ['what', 'is', 'compared with', 'is', 'ratio'],
+    header: ['measurement', 'value', 'compared with', 'value', 'ratio'],
     rows: [
       [
-        `a photograph from its file to its row, batches of ${pipeline.batch}`,
+        `time per photograph from file to row, batches of ${pipeline.batch}`,
         ...[ms(pipeline.runMs), 'the model alone', ms(pipeline.modelMs), pipeline.ratio.toFixed(3)],
       ],
       [
-        `${digits} digits, 1 worker`,
+        `time of ${digits} digits, 1 worker`,
         ...[seconds(oneWorkerSeconds), '2 workers', seconds(twoWorkersSeconds)],
         (oneWorkerSeconds / twoWorkersSeconds).toFixed(2),
       ],
       [
-        'the same, 2 workers',
+        `time of ${digits} digits, 2 workers`,
         seconds(twoWorkersSeconds),
         ...(typeof queueSeconds === 'number'
           ? ['2 workers of a queue', seconds(queueSeconds), (twoWorkersSeconds / queueSeconds).toFixed(2)]
           : ['2 workers of a queue', queueSeconds.missing, '']),
       ],
       [
-        `memory of ${many} images`,
-        ...[megabytes(manyPeakBytes), `of ${few}`, megabytes(fewPeakBytes)],
+        `peak memory of ${many} images`,
+        ...[megabytes(manyPeakBytes), `of ${few} images`, megabytes(fewPeakBytes)],
         (manyPeakBytes / fewPeakBytes).toFixed(2),
       ],
     ],

@@ -37,8 +37,8 @@ export interface ScanTime {
 
 /** The others are compared with the first. */
 const SCANS: readonly (readonly [string, GrootVScan])[] = [
-  ['a tree a block', {}],
-  ['a tree a stage', { trees: 'stage' }],
+  ['one tree per block', {}],
+  ['one tree per stage', { trees: 'stage' }],
   ['raster', { scan: 'raster' }],
   ['cross', { scan: 'cross' }],
 ];
