@@ -375,7 +375,9 @@ function languageTable(times: LanguageModelTimes): Table {
     rows: [
       row(`prompt of ${promptTokens} tokens, ms`, prefillMs, products, productMs, 0),
       row('each further token, ms', tokenMs, 'reading the weights once, WebAssembly', readMs, 1),
-      ...(nativeReadMs ? [row('each further token, ms', tokenMs, 'the same in native code', nativeReadMs, 1)] : []),
+      ...(nativeReadMs
+        ? [row('each further token, ms', tokenMs, 'the same in native code', nativeReadMs, 1)]
+        : []),
       row('peak memory, MB', peakBytes / 1e6, 'weights', weightBytes / 1e6, 0),
     ],
   };

@@ -90,7 +90,7 @@ function withTrees(
   const parts = itemsOf(batch, 40 * numVertices);
   const needed = Math.max(bytes >>> 0, functions.breadthFirstOrderScratch(numVertices) >>> 0);
   const ofItem = Math.ceil(needed / 8) * 8;
-  const space = scratch(parts.together * ofItem);
+  const space = scratch(parts.slots * ofItem);
   const spaceOf = (slot: number) => space + slot * ofItem;
   const edgeIndexOf = (item: number) => outputs.edgeIndex + 4 * item * (numVertices - 1);
   choose(parts, edgeIndexOf, spaceOf);

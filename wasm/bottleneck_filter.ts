@@ -9,7 +9,7 @@ registerWasmKernel(
     const [batch, vertices, channels] = shapes.x;
     const bytes = functions.bottleneck_filter_scratch(vertices) >>> 0;
     const parts = itemsOf(batch, vertices * (100 + 3 * channels));
-    const space = scratch(parts.together * bytes);
+    const space = scratch(parts.slots * bytes);
     inParts('bottleneck_filter', parts, (item, _, slot) => {
       const [tree, values] = [4 * item * vertices, 4 * item * vertices * channels];
       return [

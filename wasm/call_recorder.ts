@@ -45,7 +45,7 @@ export class CallRecorder {
 
   run(name: string, parts: Parts, argumentsOf: ArgumentsOf): void {
     const calls = this.threads.callsOf(parts, argumentsOf);
-    const step = () => this.threads.runCalls(name, parts.together, calls);
+    const step = () => this.threads.runCalls(name, parts.slots, calls);
     this.note(step);
     step();
   }

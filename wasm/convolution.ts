@@ -11,7 +11,7 @@ import type { OpDeclaration } from '../plugin/ops/declaration.js';
 import { isOfPixels, writeWindow } from './convolution_window.js';
 import { registerWasmKernel, type WasmKernelArguments } from './kernels.js';
 import { ACTIVATIONS, MANY_ROWS, multiply, packedFor, rowNanoseconds, weightsOf } from './matrix_product.js';
-import { FEW_TOGETHER, partsOf } from './threads.js';
+import { MAX_SLOTS, partsOf } from './threads.js';
 import { isForWinograd, winograd } from './winograd.js';
 
 /** Approximate time per value of a patch. */
@@ -49,8 +49,8 @@ registerWasmKernel(Convolution, (args) => {
   const bytes = functions.convolution_scratch(window);
   const nanoseconds = rowNanoseconds(weights.inputs, info.outChannels);
   // The filter is read once per part, or once per as many positions as have their patches in memory at a time.
-  const parts = partsOf(positions, nanoseconds, bytes / bytesOfPatch, threads > 1 ? FEW_TOGETHER : 1);
-  const patches = scratch(bytes * parts.together);
+  const parts = partsOf(positions, nanoseconds, bytes / bytesOfPatch, threads > 1 ? MAX_SLOTS : 1);
+  const patches = scratch(bytes * parts.slots);
   inParts('convolution', parts, (first, count, slot) => [
     ...([x, packed, bias, outputs.y, patches + bytes * slot, window] as const),
     ...([first, count, ACTIVATIONS[activation]] as const),

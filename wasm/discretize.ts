@@ -16,7 +16,7 @@ registerWasmKernel(
     const states = shapes.logA[1];
     const parts = partsOf(batch * vertices, channels * (2 + 2 * states));
     const bytes = 4 * channels * (states + 1);
-    const space = scratch(parts.together * bytes);
+    const space = scratch(parts.slots * bytes);
     const at = (address: number, row: number, width: number) => address + 4 * row * width;
     inParts('discretize', parts, (row, count, slot) => [
       ...([

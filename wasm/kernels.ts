@@ -38,7 +38,7 @@ export interface WasmKernelArguments<D extends OpDeclaration, Functions> extends
  * Calls a function for parts of its work, on all available threads, and returns when all are done. `argumentsOf` returns the
  * arguments for `count` items from `first` on, which must not depend on what other parts write. A kernel thereby defines how
  * its work is split; on one thread there is a single call for all, unless each item needs its own (`itemsOf`). Parts that run
- * concurrently have different values of `slot`, below `parts.together`, which select their scratch memory.
+ * concurrently have different values of `slot`, below `parts.slots`, which select their scratch memory.
  */
 export type InParts<Functions> = <Name extends keyof Functions & string>(
   name: Name,

@@ -17,7 +17,7 @@ registerWasmKernel(SelectiveDiscretize, (args) => {
   const products = rowNanoseconds(channels, 2 * (rank + states));
   const parts = partsOf(rows, products + channels * (2 + states), DISCRETIZED_ROWS);
   const bytes = functions.selective_discretize_scratch(channels, states, rank);
-  const space = scratch(parts.together * bytes);
+  const space = scratch(parts.slots * bytes);
   const scanned = channels * states;
   inParts('selective_discretize', parts, (row, count, slot) => [
     ...([x + 4 * row * channels, selection, projection, stepBias, logA] as const),

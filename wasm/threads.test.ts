@@ -29,18 +29,18 @@ function gelu({ heap }: SharedHeap, run: Threads['run']): Uint8Array {
 }
 
 t.test('parts depend on the work alone', async (t) => {
-  t.same(partsOf(10, 1), { total: 10, size: 10, count: 1, together: 1 }, 'little work is one part');
-  t.same(partsOf(1000, 1e6), { total: 1000, size: 16, count: 63, together: 63 }, 'much work at most 64');
+  t.same(partsOf(10, 1), { total: 10, size: 10, count: 1, slots: 1 }, 'little work is one part');
+  t.same(partsOf(1000, 1e6), { total: 1000, size: 16, count: 63, slots: 63 }, 'much work at most 64');
   t.equal(partsOf(1e6, 0).count, 1, 'what is not split');
   t.equal(partsOf(1001, 5000, 4).size % 4, 0);
-  t.same(partsOf(0, 1e6), { total: 0, size: 1, count: 0, together: 0 }, 'no work none');
+  t.same(partsOf(0, 1e6), { total: 0, size: 1, count: 0, slots: 0 }, 'no work none');
   t.ok(parts.count > 3);
   t.same(
     itemsOf(20, 1e6),
-    { total: 20, size: 1, count: 20, together: 8, isApart: true },
+    { total: 20, size: 1, count: 20, slots: 8, isApart: true },
     'images, of which scratch memory is large',
   );
-  t.equal(itemsOf(20, 1).together, 1, 'little work is done in turn');
+  t.equal(itemsOf(20, 1).slots, 1, 'little work is done in turn');
 });
 
 t.test('any number of threads gives the same bits, and leaves nothing behind', async (t) => {

@@ -59,7 +59,7 @@ export interface Parts {
   readonly size: number;
   readonly count: number;
   /** How many may run concurrently: those that run one after another can share scratch memory. */
-  readonly together: number;
+  readonly slots: number;
   /** Whether each part needs a call of its own even on a single thread. */
   readonly isApart?: boolean;
 }
@@ -74,17 +74,17 @@ env().registerFlag(PART_FLAG, () => PART_NANOSECONDS);
 /**
  * @param nanoseconds approximate time of one of `total`; 0: they are not split.
  * @param multiple divides the size of a part.
- * @param together maximum of concurrent parts, if each needs much scratch memory.
+ * @param slots maximum of concurrent parts, if each needs much scratch memory.
  */
-export function partsOf(total: number, nanoseconds: number, multiple = 1, together = MOST_PARTS): Parts {
+export function partsOf(total: number, nanoseconds: number, multiple = 1, slots = MOST_PARTS): Parts {
   const least = Math.max(total / MOST_PARTS, env().getNumber(PART_FLAG) / nanoseconds);
   const size = Math.min(Math.max(total, 1), Math.ceil(least / multiple) * multiple);
   const count = Math.ceil(total / size);
-  return { total, size, count, together: Math.min(count, together) };
+  return { total, size, count, slots: Math.min(count, slots) };
 }
 
 /** Limit for parts that need much scratch memory, such as images. */
-export const FEW_TOGETHER = 8;
+export const MAX_SLOTS = 8;
 
 /**
  * Makes one part per item, such as an image.
@@ -92,8 +92,8 @@ export const FEW_TOGETHER = 8;
  */
 export function itemsOf(total: number, nanoseconds: number): Parts {
   const isLittle = total * nanoseconds < env().getNumber(PART_FLAG);
-  const together = isLittle ? 1 : Math.min(total, FEW_TOGETHER);
-  return { total, size: 1, count: total, together, isApart: true };
+  const slots = isLittle ? 1 : Math.min(total, MAX_SLOTS);
+  return { total, size: 1, count: total, slots, isApart: true };
 }
 
 export type ArgumentsOf = (first: number, count: number, slot: number) => readonly number[];
@@ -170,35 +170,35 @@ export class Threads {
 
   /**
    * Calls a function for each part, with arguments for `count` items from `first` on; parts that run concurrently have
-   * different values of `slot`, below `together`.
+   * different values of `slot`, below `slots`.
    */
   run(name: string, parts: Parts, argumentsOf: ArgumentsOf): void {
-    this.runCalls(name, parts.together, this.callsOf(parts, argumentsOf));
+    this.runCalls(name, parts.slots, this.callsOf(parts, argumentsOf));
   }
 
   /** Returns the arguments of the calls that `run` makes: one per part, or one for all where that gives the same. */
-  callsOf({ total, size, count, together, isApart }: Parts, argumentsOf: ArgumentsOf): Calls {
+  callsOf({ total, size, count, slots, isApart }: Parts, argumentsOf: ArgumentsOf): Calls {
     // Thousands of short calls took 4 % of a prediction.
     const isWhole =
-      !this.isShared(together) && count > 1 && !isApart && env().getNumber(PART_FLAG) >= PART_NANOSECONDS;
+      !this.isShared(slots) && count > 1 && !isApart && env().getNumber(PART_FLAG) >= PART_NANOSECONDS;
     if (isWhole) return [argumentsOf(0, total, 0)];
     return Array.from({ length: count }, (_, part) => {
       const first = part * size;
-      return argumentsOf(first, Math.min(size, total - first), part % together);
+      return argumentsOf(first, Math.min(size, total - first), part % slots);
     });
   }
 
-  /** Calls a function with each of the given arguments, `together` of them concurrently. */
-  runCalls(name: string, together: number, calls: Calls): void {
+  /** Calls a function with each of the given arguments, `slots` of them concurrently. */
+  runCalls(name: string, slots: number, calls: Calls): void {
     const { pool } = this;
-    if (!pool || !this.isShared(together)) {
+    if (!pool || !this.isShared(slots)) {
       const call = this.exports[name] as NativeFunction;
       for (const args of calls) call(...args);
       return;
     }
     try {
-      for (let from = 0; from < calls.length; from += together) {
-        pool.run(name, Math.min(together, calls.length - from), (part) => calls[from + part]);
+      for (let from = 0; from < calls.length; from += slots) {
+        pool.run(name, Math.min(slots, calls.length - from), (part) => calls[from + part]);
       }
     } catch (error) {
       if (error instanceof ThreadLost) {
@@ -210,8 +210,8 @@ export class Threads {
     }
   }
 
-  private isShared(together: number): boolean {
-    return this.pool !== undefined && together > 1;
+  private isShared(slots: number): boolean {
+    return this.pool !== undefined && slots > 1;
   }
 
   /** Ends with the backend, whose memory is freed. */

@@ -18,7 +18,7 @@ registerWasmKernel(TransposedConvolution, (args) => {
   const packed = packedFor(pixels, args, weights);
   const parts = partsOf(pixels, rowNanoseconds(weights.inputs, weights.columns), TOGETHER);
   const bytes = 4 * TILE * weights.columns;
-  const sums = scratch(bytes * parts.together);
+  const sums = scratch(bytes * parts.slots);
   inParts('transposed_convolution', parts, (first, count, slot) => [
     ...([inputs.x, packed, inputs.bias, outputs.y, sums + bytes * slot] as const),
     ...([first, count, width, weights.inputs, rows, weights.columns / rows] as const),

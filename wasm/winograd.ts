@@ -5,7 +5,7 @@ import { LANES, PANEL, TILE } from './constants.js';
 import type { WasmFunctions } from './functions.js';
 import type { WasmKernelArguments } from './kernels.js';
 import { ACTIVATIONS, type Weights } from './matrix_product.js';
-import { FEW_TOGETHER, partsOf } from './threads.js';
+import { MAX_SLOTS, partsOf } from './threads.js';
 
 /** Exports of winograd.cc. */
 export type WinogradFunctions = Pick<WasmFunctions, 'winograd_scratch' | 'winograd_pack' | 'winograd'>;
@@ -85,10 +85,10 @@ export function winograd(
   const tiles = batchSize * tilesOf(info);
   const isKept = tiles < KEPT.tiles && bytesOf(outChannels) <= KEPT.bytes;
   const most = isKept ? outChannels : Math.min(OUTPUTS, outChannels);
-  const together = threads > 1 ? FEW_TOGETHER : 1;
+  const slots = threads > 1 ? MAX_SLOTS : 1;
   const block = blockOf(tiles, 4 * products);
   const bytes = functions.winograd_scratch(window, block);
-  const space = scratch(bytes * together);
+  const space = scratch(bytes * slots);
   const transformed = isKept ? 0 : scratch(bytesOf(most));
   for (let output = 0; output < outChannels; output += most) {
     const outputs = Math.min(most, outChannels - output);
@@ -102,7 +102,7 @@ export function winograd(
     const packed = isKept
       ? cached([filter.tensor], `for tiles at stride ${strideWidth}`, bytesOf(outputs), pack)
       : pack(transformed);
-    const parts = partsOf(tiles, NANOSECONDS.product * products * outputs, block, together);
+    const parts = partsOf(tiles, NANOSECONDS.product * products * outputs, block, slots);
     inParts('winograd', parts, (tile, count, slot) => [
       ...([x, packed, bias, y, space + bytes * slot, window, block] as const),
       ...([output, outputs, tile, count, ACTIVATIONS[activation]] as const),

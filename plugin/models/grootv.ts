@@ -77,16 +77,16 @@ export interface AffinityOptions extends BlockOptions, AffinityPoint {}
 const NO_HEAD = 'the model has no classification head';
 
 /** Images per prediction, whatever their size. */
-const FEWEST_TOGETHER = 8;
+const MIN_BATCH = 8;
 /** The same for small images: the overhead of a prediction in JavaScript is shared, and larger batches gain little more. */
-const MOST_TOGETHER = 64;
-/** Pixels per prediction of small images: those of `FEWEST_TOGETHER` images of the usual 224 x 224. */
-const PIXELS_TOGETHER = FEWEST_TOGETHER * 224 * 224;
+const MAX_BATCH = 64;
+/** Pixels per prediction of small images: those of `MIN_BATCH` images of the usual 224 x 224. */
+const BATCH_PIXELS = MIN_BATCH * 224 * 224;
 
 /** Images of this size that are predicted at a time, so that a longer list needs no more memory. */
-function fittingTogether({ width, height }: Extent): number {
-  const fitting = Math.floor(PIXELS_TOGETHER / (width * height));
-  return Math.max(FEWEST_TOGETHER, Math.min(fitting, MOST_TOGETHER));
+function batchSizeFor({ width, height }: Extent): number {
+  const fitting = Math.floor(BATCH_PIXELS / (width * height));
+  return Math.max(MIN_BATCH, Math.min(fitting, MAX_BATCH));
 }
 
 function extentOf(view: ModelView): Extent {
@@ -121,7 +121,7 @@ export class GrootV extends ImageModel<GrootVMetadata> {
   /** Images of the model's size that `classify` predicts at a time, however many it is given: 8, or up to 64 small ones. */
   get imagesPerPrediction(): number {
     const { size } = this.metadata.preprocessing;
-    return fittingTogether({ width: size, height: size });
+    return batchSizeFor({ width: size, height: size });
   }
 
   /** Number of blocks in the whole network. */
@@ -236,7 +236,7 @@ export class GrootV extends ImageModel<GrootVMetadata> {
   }
 
   /**
-   * Yields images as tensors [N, H, W, 3] with at most {@link fittingTogether} images, unless one given tensor holds more.
+   * Yields images as tensors [N, H, W, 3] with at most {@link batchSizeFor} images, unless one given tensor holds more.
    */
   private async *batches(
     method: string,
@@ -250,7 +250,7 @@ export class GrootV extends ImageModel<GrootVMetadata> {
     if (several && images.length === 0)
       throw failure(`GrootV.${method}`, 'expected at least one image, got an empty list');
     const group: ModelView[] = [];
-    const together = () => batchOf(group.splice(0));
+    const nextBatch = () => batchOf(group.splice(0));
     try {
       for (const [i, image] of (several ? list : [images as ImageInput]).entries()) {
         const view = await toModelView(image, size, options).catch((error) => {
@@ -260,10 +260,10 @@ export class GrootV extends ImageModel<GrootVMetadata> {
         const { width, height } = extentOf(view);
         const first = extentOf(group[0] ?? view);
         const fits = width === first.width && height === first.height;
-        if (!fits || group.length === fittingTogether(first)) yield together();
+        if (!fits || group.length === batchSizeFor(first)) yield nextBatch();
         group.push(view);
       }
-      yield together();
+      yield nextBatch();
     } finally {
       dispose(group.filter((view) => view instanceof Tensor));
     }
