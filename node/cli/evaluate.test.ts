@@ -233,7 +233,7 @@ t.test('ADE20K: classes from 1, 0 does not count, sums over all images', async (
     some.failed.map(({ error }: { error: string }) => error),
     [
       /cannot read the classes of .*annotations\/validation\/c\.png": no such file/,
-      /d\.png has 96 x 63 pixels, its image 96 x 64/,
+      /d\.png" has 96 x 63 pixels, its image 96 x 64/,
       /e\.png: pixel 0 is of class 4, the model has 3 classes/,
     ],
   );
@@ -308,7 +308,7 @@ t.test('COCO: boxes by hand, masks as evaluateCoco compares what detect finds', 
   t.match(await grootvl('evaluate', detector, '--coco', annotations(size), at('coco', 'images')), {
     status: 1,
     stderr:
-      /none of 1 images could be evaluated; the first: .*42\.png has 96 x 64 pixels, its annotations are of 95 x 64/,
+      /none of 1 images could be evaluated; the first: .*42\.png" has 96 x 64 pixels, its annotations are of 95 x 64/,
   });
   for (const [more, message] of [
     [{ annotations: [] }, /instances\.json: no annotations/],
