@@ -1,5 +1,5 @@
 /** Resolves the model that a user names. */
-import type { ModelFolder } from '../plugin/index.js';
+import type { ModelFolder } from '../plugin/models/model_folder.js';
 import type { FileSystemOptions } from './file_system.js';
 
 export function isUrl(text: string): boolean {
@@ -15,4 +15,14 @@ export async function modelSource(path: string, options?: FileSystemOptions): Pr
   if (!URL.canParse(path))
     throw new Error(`"${path}" is not a URL; expected that of a model, such as https://host/model`);
   return /\.json([?#]|$)/.test(path) ? path : `${path.replace(/\/$/, '')}/model.json`;
+}
+
+/**
+ * The files of {@link modelSource}.
+ * @throws {Error} as it does
+ */
+export async function modelFolder(path: string, options?: FileSystemOptions): Promise<ModelFolder> {
+  const source = await modelSource(path, options);
+  if (typeof source !== 'string') return source;
+  return (await import('../plugin/models/http_folder.js')).httpFolder(source); // it loads tfjs
 }

@@ -159,7 +159,10 @@ function checkedBytes(bytes: Bytes, name: WasmFileName, origin: string, isOk = t
 }
 
 function decodeBase64(text: string): Bytes {
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const characters = atob(text);
+  const bytes = new Uint8Array(characters.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = characters.charCodeAt(i); // Uint8Array.from takes several times as long
+  return bytes;
 }
 
 /** Returns a location for Node's file functions, or undefined if the file must be fetched. */

@@ -3,11 +3,10 @@ import { basename } from 'node:path';
 import type { Check } from '../../plugin/models/checks.js';
 import { DETECTOR_METADATA } from '../../plugin/models/detector_metadata.js';
 import { GROOTV_METADATA } from '../../plugin/models/grootv_metadata.js';
-import { httpFolder } from '../../plugin/models/http_folder.js';
 import { readMetadata } from '../../plugin/models/metadata.js';
 import { parseModelJson } from '../../plugin/models/model_json.js';
 import { SEGMENTER_METADATA } from '../../plugin/models/segmenter_metadata.js';
-import { modelSource } from '../model_source.js';
+import { modelFolder } from '../model_source.js';
 
 /** Model families that can be evaluated. */
 const FAMILIES = {
@@ -35,8 +34,7 @@ export async function describeModel(
   role: ModelRole,
   command = 'evaluate',
 ): Promise<ModelDescription> {
-  const source = await modelSource(path);
-  const folder = typeof source === 'string' ? httpFolder(source) : source;
+  const folder = await modelFolder(path);
   const origin = folder.origin ?? path;
   const name = basename(origin.replace(/[?#].*$/, ''));
   const json = await folder.readText(name);

@@ -43,6 +43,7 @@ export async function openPool<Input extends ImageInput = ImageInput, Row extend
     atomics: 'disabled', // a thread that waits for an image must not block
     recordTiming: false,
     workerData: { spec },
+    execArgv: threadFlags(),
   });
   pool.on('error', () => {}); // an idle thread has ended; another one replaces it
   const ask = async <T extends object>(message: PoolMessage): Promise<T> => {
@@ -70,4 +71,14 @@ export async function openPool<Input extends ImageInput = ImageInput, Row extend
     await pool.destroy();
     throw error;
   }
+}
+
+/**
+ * Flags for threads: tfjs's packages are CommonJS, and each thread would parse their 3 MB once more to find that out. Undefined
+ * if the process has flags, which threads then inherit: V8's would be rejected here.
+ */
+function threadFlags(): string[] | undefined {
+  const flag = '--experimental-detect-module';
+  const isKnown = process.allowedNodeEnvironmentFlags.has(flag);
+  return isKnown && process.execArgv.length === 0 ? [`--no-${flag.slice(2)}`] : undefined;
 }

@@ -1,8 +1,8 @@
 /** A model that is read once for all threads of a process. */
 import type { io } from '@tensorflow/tfjs-core';
-import { type ModelFolder, type OpenedSource, openSource } from '../../plugin/models/model_files.js';
+import type { ModelFolder } from '../../plugin/models/model_folder.js';
 import { storedBytes } from '../../plugin/models/model_json.js';
-import { modelSource } from '../model_source.js';
+import { modelFolder } from '../model_source.js';
 
 /** Can be sent to a thread without copying the weights. */
 export interface SharedModel {
@@ -21,17 +21,18 @@ const PIECE_BYTES = 2 ** 20;
  * @throws {Error} one line, if it cannot be read
  */
 export async function readSharedModel(path: string): Promise<SharedModel> {
-  const source = openSource('grootvl', await modelSource(path, { streamWeights: true }), {});
-  const artifacts = (await source.load()) as io.ModelArtifacts;
+  const folder = await modelFolder(path, { streamWeights: true });
+  const artifacts = (await folder.load?.()) as io.ModelArtifacts;
+  const origin = folder.origin ?? path;
   const { weightData, getWeightStream, ...description } = artifacts;
   const weights = getWeightStream
-    ? await fromStream(source, getWeightStream(), description.weightSpecs ?? [])
+    ? await fromStream(origin, getWeightStream(), description.weightSpecs ?? [])
     : fromBuffers([weightData ?? []].flat());
-  return { origin: source.origin, description, weights };
+  return { origin, description, weights };
 }
 
 async function fromStream(
-  { origin }: OpenedSource,
+  origin: string,
   stream: ReadableStream<ArrayBuffer>,
   specs: readonly io.WeightsManifestEntry[],
 ): Promise<SharedArrayBuffer> {
