@@ -261,6 +261,16 @@ export interface WasmFunctions {
     first: number,
     outputs: number,
   ): void;
+  // normalize.cc
+  normalize(
+    x: number,
+    mean: number,
+    deviation: number,
+    y: number,
+    scratch: number,
+    rows: number,
+    channels: number,
+  ): void;
   // optimizer_steps.cc
   adamw_step(
     value: number,

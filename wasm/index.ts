@@ -17,6 +17,7 @@ import './grid_sample.js';
 import './layer_normalization.js';
 import './linear.js';
 import './linear_gradients.js';
+import './normalize.js';
 import './optimizer_steps.js';
 import './parent_dissimilarity.js';
 import './quantized_product.js';

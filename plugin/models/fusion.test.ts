@@ -8,6 +8,7 @@ import { Convolution } from '../ops/convolution.js';
 import type { OpDeclaration } from '../ops/declaration.js';
 import { DepthwiseConvolution } from '../ops/depthwise_convolution.js';
 import { GatedLinear, ResidualLinear } from '../ops/fused_linear.js';
+import { Normalize } from '../ops/normalize.js';
 import { QuantizedGatedLinear, QuantizedResidualLinear } from '../ops/quantized_linear.js';
 import { SelectiveDiscretize } from '../ops/selective_discretize.js';
 import { kernelOf, type OpSpec, specOf } from '../ops/spec/spec.js';
@@ -18,6 +19,7 @@ import { LoadedModel } from './loaded_model.js';
 
 tf.env().set('PROD', true);
 const FUSED: readonly OpDeclaration[] = [
+  Normalize,
   ResidualLinear,
   GatedLinear,
   Convolution,
@@ -76,6 +78,7 @@ t.test('a model on a backend with kernels of fused ops', async (t) => {
   const ran = await kernelsOf(() => fused.execute({ image: input }));
   for (const { name } of FUSED) t.ok(ran.has(name), name);
   for (const name of [
+    'RealDiv',
     'Conv2D',
     'FusedConv2D',
     'DepthwiseConv2dNative',

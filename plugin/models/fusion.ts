@@ -11,6 +11,7 @@ import { DepthwiseConvolution } from '../ops/depthwise_convolution.js';
 import { GatedLinear, ResidualLinear } from '../ops/fused_linear.js';
 import { hasOwnKernel } from '../ops/kernels.js';
 import { Linear } from '../ops/linear.js';
+import { Normalize } from '../ops/normalize.js';
 import { QuantizedGatedLinear, QuantizedLinear, QuantizedResidualLinear } from '../ops/quantized_linear.js';
 import { SelectiveDiscretize } from '../ops/selective_discretize.js';
 import { TransposedConvolution } from '../ops/transposed_convolution.js';
@@ -29,6 +30,7 @@ import {
 const MOST_CHOSEN = 512;
 
 const FUSIONS: readonly (readonly [OpDeclaration, (graph: Fusing) => void])[] = [
+  [Normalize, joinNormalizations],
   [ResidualLinear, (graph) => addResiduals(graph, Linear, ResidualLinear)],
   [QuantizedResidualLinear, (graph) => addResiduals(graph, QuantizedLinear, QuantizedResidualLinear)],
   [GatedLinear, (graph) => joinGates(graph, Linear, GatedLinear)],
@@ -172,6 +174,21 @@ function layerOf(node: TopologyNode | undefined): Layer | undefined {
 function plainLayer(node: TopologyNode | undefined): Layer | undefined {
   const layer = layerOf(node);
   return layer?.activation === 'none' && layer.first === 0 && layer.end === -1 ? layer : undefined;
+}
+
+/** Joins the difference from the means of an image's channels and the quotient by their deviations. */
+function joinNormalizations(graph: Fusing): void {
+  for (const { name, input = [] } of graph.all('RealDiv')) {
+    const [centred, deviation] = input;
+    const difference = graph.source(centred, 'Sub');
+    const [x, mean] = difference?.input ?? [];
+    if (!difference || graph.readsOf(centred) > 1) continue;
+    const shapes = [mean, deviation].map((output) => graph.shapeOf(output));
+    // A longer last axis of the means would repeat the image's.
+    const isOfImage = graph.source(x, 'Placeholder') && shapes.every(({ length }) => length === 1);
+    if (isOfImage && `${shapes[0]}` === `${shapes[1]}`)
+      graph.join(name, Normalize, [x, mean, deviation], [difference]);
+  }
 }
 
 /** Adds the residual of a block in the linear layer that computes its branch. */

@@ -19,6 +19,7 @@ import * as grid from './grid.js';
 import * as gridSample from './grid_sample.js';
 import * as layerNormalization from './layer_normalization.js';
 import * as linear from './linear.js';
+import * as normalize from './normalize.js';
 import * as optimizerSteps from './optimizer_steps.js';
 import * as parentDissimilarity from './parent_dissimilarity.js';
 import * as parentVertices from './parent_vertices.js';
@@ -80,6 +81,7 @@ const files: readonly object[] = [
   branchSum,
   optimizerSteps,
   fusedLinear,
+  normalize,
   depthwiseConvolution,
   transposedConvolution,
   selectiveDiscretize,

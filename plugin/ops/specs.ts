@@ -28,6 +28,7 @@ import { flattenGridSpec, gridGraphSpec, unflattenGridSpec } from './grid.spec.j
 import { gridSampleSpec } from './grid_sample.spec.js';
 import { layerNormalizationSpec } from './layer_normalization.spec.js';
 import { linearSpec } from './linear.spec.js';
+import { normalizeSpec } from './normalize.spec.js';
 import { adamWStepSpec, momentumStepSpec, scaleBySpec, squareSumSpec } from './optimizer_steps.spec.js';
 import { parentDissimilaritySpec } from './parent_dissimilarity.spec.js';
 import { atParentSpec, parentVerticesSpec } from './parent_vertices.spec.js';
@@ -113,6 +114,7 @@ export const SPECS: readonly OpSpec[] = [
   scaleBySpec,
   residualLinearSpec,
   gatedLinearSpec,
+  normalizeSpec,
   depthwiseConvolutionSpec,
   transposedConvolutionSpec,
   selectiveDiscretizeSpec,
