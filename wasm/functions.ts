@@ -8,6 +8,25 @@ export interface WasmFunctions {
   relu_all(x: number, y: number, size: number): void;
   gelu_gradient(x: number, dy: number, dx: number, size: number): void;
   silu_gradient(x: number, dy: number, dx: number, size: number): void;
+  // at_parent.cc
+  at_parent(
+    x: number,
+    order: number,
+    parent: number,
+    y: number,
+    batch: number,
+    vertices: number,
+    channels: number,
+  ): void;
+  at_parent_gradient(
+    dy: number,
+    order: number,
+    parent: number,
+    dx: number,
+    batch: number,
+    vertices: number,
+    channels: number,
+  ): void;
   // batch_normalization.cc
   batch_normalization(
     x: number,

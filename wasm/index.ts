@@ -3,6 +3,7 @@
  * with other packages, any number of times.
  */
 import './activations.js';
+import './at_parent.js';
 import './batch_normalization.js';
 import './boruvka_mst.js';
 import './bottleneck_filter.js';

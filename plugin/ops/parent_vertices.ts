@@ -61,6 +61,7 @@ export const AtParent = defineOp({
   attributes: {},
   outputs: { y: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'value of each parent, by vertex id' } },
   least: { V: 1 },
+  validate: ({ order, parent }, _attributes, read) => checkTree('AtParent', order, parent, read),
   compose: ({ x, order, parent }) => {
     checked('AtParent', order, parent);
     const [batch, numVertices, channels] = x.shape as number[];
@@ -86,6 +87,7 @@ export const AtParentGradient = defineOp({
   attributes: {},
   outputs: { dx: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'gradient with respect to x' } },
   least: { V: 1 },
+  validate: ({ order, parent }, _attributes, read) => checkTree('AtParentGradient', order, parent, read),
   compose: ({ dy, order, parent }) => {
     checked('AtParentGradient', order, parent);
     return composedSums(dy, order, parent);

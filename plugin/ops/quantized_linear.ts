@@ -50,14 +50,19 @@ export const QuantizedResidualLinear = defineOp({
   gradient: refusedGradient('QuantizedResidualLinear'),
 });
 
-const half = (doc: string) => ({ dtype: 'float32', shape: ['...', 'P'], doc }) as const;
+const half = (doc: string) => ({ dtype: 'float32', shape: ['...', 'O'], doc }) as const;
 
 export const QuantizedGatedLinear = defineOp({
   name: 'QuantizedGatedLinear',
   doc: 'The first half of the outputs of x @ (codes * scales) + bias, and silu of the second half as a gate.',
-  inputs: { x, ...quantizedInputs },
+  inputs: {
+    x,
+    codes: { ...weights.codes, shape: ['K', 'P'] },
+    scales: { ...weights.scales, shape: ['P'] },
+    bias: { ...bias, shape: ['P'] },
+  },
   attributes: {},
-  derived: { ...derived, P: 'O/2' },
+  derived: { ...derived, O: 'P/2' },
   outputs: {
     y: half('first half of the outputs'),
     gate: half('silu of the second half of the outputs'),
