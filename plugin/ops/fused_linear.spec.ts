@@ -1,5 +1,5 @@
 import { GatedLinear, ResidualLinear } from './fused_linear.js';
-import { linearOf } from './linear.spec.js';
+import { linearGradients, linearOf } from './linear.spec.js';
 import { mapped, without } from './spec/faults.js';
 import type { Random } from './spec/random.js';
 import { defineSpec, type Fault } from './spec/spec.js';
@@ -23,6 +23,10 @@ export const residualLinearSpec = defineSpec(ResidualLinear, {
     const sums = linearOf(x, weights, bias, shapes.weights[1]);
     return { y: sums.map((sum, i) => sum + residual[i]) };
   },
+  gradient: ({ inputs: { x, weights, bias }, shapes }, { y: dy }) => ({
+    ...linearGradients(x, weights, bias, dy, shapes.weights[1]),
+    residual: dy,
+  }),
   tolerance,
   samples: (random) =>
     FUSED_SAMPLES.map(({ x, outputs, bias }) => ({
@@ -51,6 +55,17 @@ export const gatedLinearSpec = defineSpec(GatedLinear, {
     return {
       y: linearOf(x, weights, bias, all, 'none', [0, all / 2]),
       gate: linearOf(x, weights, bias, all, 'silu', [all / 2, all]),
+    };
+  },
+  gradient: ({ inputs: { x, weights, bias }, shapes }, { y: dy, gate: dgate }) => {
+    const all = shapes.weights[1];
+    const ofY = linearGradients(x, weights, bias, dy, all, 'none', [0, all / 2]);
+    const ofGate = linearGradients(x, weights, bias, dgate, all, 'silu', [all / 2, all]);
+    const sum = (a: Float64Array, b: Float64Array) => a.map((value, i) => value + b[i]);
+    return {
+      x: sum(ofY.x, ofGate.x),
+      weights: sum(ofY.weights, ofGate.weights),
+      ...(ofY.bias && ofGate.bias && { bias: sum(ofY.bias, ofGate.bias) }),
     };
   },
   tolerance,

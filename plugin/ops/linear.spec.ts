@@ -1,5 +1,6 @@
 import { activated } from './activations.spec.js';
 import { Linear } from './linear.js';
+import { centralDifferences } from './spec/differences.js';
 import { always, before, without } from './spec/faults.js';
 import { defineSpec, type Values } from './spec/spec.js';
 
@@ -24,6 +25,14 @@ export const linearSpec = defineSpec(Linear, {
     const outputs = shapes.weights[1];
     const columns = [firstOutput, endOutput === -1 ? outputs : endOutput] as const;
     return { y: linearOf(x, weights, bias, outputs, activation, columns) };
+  },
+  gradient: (
+    { inputs: { x, weights, bias }, shapes, attributes: { activation, firstOutput, endOutput } },
+    { y: dy },
+  ) => {
+    const outputs = shapes.weights[1];
+    const columns = [firstOutput, endOutput === -1 ? outputs : endOutput] as const;
+    return linearGradients(x, weights, bias, dy, outputs, activation, columns);
   },
   tolerance: { float32: 2e-6, shader: 1e-5, reason: 'a sum of I products, errors growing as sqrt(I) u' },
   samples: (random) =>
@@ -80,4 +89,38 @@ export function linearOf(
     y[i] = activated(activation, sum);
   }
   return y;
+}
+
+/**
+ * The gradients of the sum of dy * linearOf(...), with central differences only of the activation: of all inputs they take a
+ * second for a few hundred rows.
+ */
+export function linearGradients(
+  x: Values,
+  weights: Values,
+  bias: Values | undefined,
+  dy: Values,
+  outputs: number,
+  activation = 'none',
+  [first, end]: readonly [number, number] = [0, outputs],
+): { x: Float64Array; weights: Float64Array; bias?: Float64Array } {
+  const inputs = weights.length / outputs;
+  const used = end - first;
+  const sums = linearOf(x, weights, bias, outputs, 'none', [first, end]);
+  const slopes = sums.map((sum) => centralDifferences(([at]) => activated(activation, at[0]), [[sum]])[0][0]);
+  const gradients = {
+    x: new Float64Array(x.length),
+    weights: new Float64Array(weights.length),
+    ...(bias && { bias: new Float64Array(outputs) }),
+  };
+  for (let i = 0; i < sums.length; i++) {
+    const [row, o] = [Math.floor(i / used) * inputs, first + (i % used)];
+    const dsum = dy[i] * slopes[i];
+    if (gradients.bias) gradients.bias[o] += dsum;
+    for (let k = 0; k < inputs; k++) {
+      gradients.x[row + k] += dsum * weights[k * outputs + o];
+      gradients.weights[k * outputs + o] += dsum * x[row + k];
+    }
+  }
+  return gradients;
 }

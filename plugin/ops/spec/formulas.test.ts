@@ -2,12 +2,14 @@ import t from 'tap';
 import { geluOf, siluOf, softplusOf } from '../activations.spec.js';
 import { causalConvolutionSpec } from '../causal_convolution.spec.js';
 import type { Attributes } from '../declaration.js';
+import { gatedLinearSpec, residualLinearSpec } from '../fused_linear.spec.js';
 import { OPS } from '../index.js';
+import { linearSpec } from '../linear.spec.js';
 import { selectiveScanSpec } from '../selective_scan.spec.js';
 import { selectiveTreeScanSpec } from '../selective_tree_scan.spec.js';
 import { SPECS } from '../specs.js';
 import { windowPairs } from '../window_graph.spec.js';
-import { centralDifferences } from './differences.js';
+import { centralDifferences, gradientsOf } from './differences.js';
 import { shuffledTree, TREE_SHAPES } from './graphs.js';
 import { kruskal } from './kruskal.js';
 import { Random } from './random.js';
@@ -46,6 +48,27 @@ t.test(
     }
   },
 );
+
+t.test('gradients of layers are the central differences of their formulas', async (t) => {
+  const random = new Random(8);
+  for (const spec of [linearSpec, residualLinearSpec, gatedLinearSpec]) {
+    const small = spec.samples(random).filter(({ inputs }) => inputs.x.values.length < 200);
+    t.ok(small.length >= 4, spec.op.name);
+    for (const { what, inputs, attributes } of small) {
+      const args = formulaArguments(spec.op, inputs, attributes ?? {});
+      const outputs = Object.entries(spec.formula(args));
+      const dy = Object.fromEntries(
+        outputs.map(([name, values]) => [name, Float64Array.from(values, () => random.normal())]),
+      );
+      const gradients = gradientsOf(spec, args, dy);
+      const differences = gradientsOf({ ...spec, gradient: undefined }, args, dy);
+      t.same(Object.keys(gradients).sort(), Object.keys(differences).sort());
+      for (const [name, expected] of Object.entries(differences)) {
+        t.ok(near(gradients[name], expected, 1e-8), `${spec.op.name}, ${what}: ${name}`);
+      }
+    }
+  }
+});
 
 t.test('trees', async (t) => {
   const tree = rootTree([0, 2, 2, 1, 2, 3], 4, 1);
