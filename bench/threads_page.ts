@@ -10,6 +10,8 @@ import { median } from './timing.js';
 const SIDE = 224;
 /** Each with one thread and with several, one right after the other, so that other load on the machine affects both equally. */
 const ROUNDS = 24;
+/** Of each number of threads in a round; the time is their median, since the first ones after a start find caches empty. */
+const PREDICTIONS = 3;
 /**
  * A round counts as undisturbed if it has this fraction of as many cores as threads, both before and after the multi-threaded
  * prediction.
@@ -54,15 +56,16 @@ window.measure = async (threads = 2): Promise<ThreadsTime> => {
     if (getThreads().count !== count) throw new Error(`${count} threads: ${getThreads().reason}`);
     predict();
   };
+  const typicalTime = () => median(Array.from({ length: PREDICTIONS }, predict));
   const cores = new Cores();
   await cores.measure();
   const rounds: { readonly one: number; readonly several: number; readonly cores: number }[] = [];
   for (let i = 0; i < ROUNDS; i++) {
     await useThreads(1);
-    const one = predict();
+    const one = typicalTime();
     await useThreads(threads);
     const before = await cores.measure();
-    const several = predict();
+    const several = typicalTime();
     rounds.push({ one, several, cores: Math.min(before, await cores.measure()) });
   }
   cores.end();
