@@ -12,10 +12,9 @@ import { convertedSink } from '../testing/models.js';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const TFJS = join(HERE, '..', 'node_modules', '@tensorflow', 'tfjs-backend-wasm', 'dist');
-const isLong = process.env.GROOTVL_LONG === '1';
 /** Number of runs after which memory must be as before. */
-const RUNS = { 'a page': isLong ? 1000 : 50, 'a worker': isLong ? 1000 : 10 };
-const PREDICTIONS = isLong ? 1000 : 20;
+const RUNS = { 'a page': 50, 'a worker': 10 };
+const PREDICTIONS = process.env.GROOTVL_LONG === '1' ? 1000 : 20;
 
 /** The script of a page, or of a worker in it; sizes are such that much of the work is split. */
 const PROGRAM = `
