@@ -4,9 +4,9 @@
 #include "simd_math.h"
 
 // The input of token t, which may precede x; null if it is zero.
-INLINE const float* input_at(const float* x, const float* past, int t, int taps, int channels) {
+INLINE const float* input_at(const float* x, const float* past, int t, int kernel_size, int channels) {
   if (t >= 0) return x + size_t(t) * channels;
-  return past ? past + size_t(t + taps - 1) * channels : nullptr;
+  return past ? past + size_t(t + kernel_size - 1) * channels : nullptr;
 }
 
 EXPORT void causal_convolution(const float* x,       // [B, L, D]
@@ -18,24 +18,24 @@ EXPORT void causal_convolution(const float* x,       // [B, L, D]
                                int batch,            // B
                                int length,           // L
                                int channels,         // D
-                               int taps              // K
+                               int kernel_size       // K
 ) {
   const size_t row_bytes = size_t(channels) * sizeof(float);
   for (int b = 0; b < batch; b++) {
     for (int t = 0; t < length; t++, y += channels) {
       std::memcpy(y, bias, row_bytes);
-      for (int k = 0; k < taps; k++) {
-        const float* const input = input_at(x, past, t - taps + 1 + k, taps, channels);
+      for (int k = 0; k < kernel_size; k++) {
+        const float* const input = input_at(x, past, t - kernel_size + 1 + k, kernel_size, channels);
         if (!input) continue;
-        const float* const tap = filter + size_t(k) * channels;
+        const float* const weights = filter + size_t(k) * channels;
         for_channels(y, channels, [&](int d, int n) {
-          return add(load_first(y + d, n), mul(load_first(tap + d, n), load_first(input + d, n)));
+          return add(load_first(y + d, n), mul(load_first(weights + d, n), load_first(input + d, n)));
         });
       }
       for_channels(y, channels, [&](int d, int n) { return silu(load_first(y + d, n)); });
     }
-    for (int k = 0; k + 1 < taps; k++, next_past += channels) {
-      const float* const input = input_at(x, past, length - taps + 1 + k, taps, channels);
+    for (int k = 0; k + 1 < kernel_size; k++, next_past += channels) {
+      const float* const input = input_at(x, past, length - kernel_size + 1 + k, kernel_size, channels);
       if (input) {
         std::memcpy(next_past, input, row_bytes);
       } else {
@@ -43,6 +43,6 @@ EXPORT void causal_convolution(const float* x,       // [B, L, D]
       }
     }
     x += size_t(length) * channels;
-    if (past) past += size_t(taps - 1) * channels;
+    if (past) past += size_t(kernel_size - 1) * channels;
   }
 }

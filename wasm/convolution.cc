@@ -27,7 +27,7 @@ EXPORT void convolution_patches(const float* x,  // [batch, height, width, chann
 // Bytes of scratch memory that convolution needs.
 EXPORT int convolution_scratch(const Window* window  // as convolution_window.ts writes it
 ) {
-  const int terms = taps_of(*window) * window->channels;
+  const int terms = filter_elements_of(*window) * window->channels;
   return 4 * terms * patches_of(terms);
 }
 
@@ -41,7 +41,7 @@ EXPORT void convolution(const float* x,       // [batch, height, width, channels
                         int first,  // position
                         int positions, Activation activation) {
   const Window& w = *window;
-  const int terms = taps_of(w) * w.channels, outputs = w.out_channels, panels = panels_of(outputs);
+  const int terms = filter_elements_of(w) * w.channels, outputs = w.out_channels, panels = panels_of(outputs);
   const int most = patches_of(terms), block = panels_of_block(terms);
   const auto then = [&](float* to, int rows, int columns) { activate(to, rows, outputs, columns, activation); };
   for (const int end = first + positions; first < end; first += most) {
@@ -59,7 +59,7 @@ EXPORT void convolution(const float* x,       // [batch, height, width, channels
 // Bytes of scratch memory that convolution_input_gradient needs.
 EXPORT int convolution_input_scratch(const Window* window  // as convolution_window.ts writes it
 ) {
-  const int terms = taps_of(*window) * window->channels;
+  const int terms = filter_elements_of(*window) * window->channels;
   return 4 * (terms * patches_of(terms) + panels_of(terms) * PANEL * window->out_channels);
 }
 
@@ -69,7 +69,7 @@ EXPORT void convolution_input_gradient(const float* dy,      // [batch, out_heig
                                        float* scratch,       // of convolution_input_scratch
                                        const Window* window) {
   const Window& w = *window;
-  const int terms = taps_of(w) * w.channels, outputs = w.out_channels, positions = positions_of(w);
+  const int terms = filter_elements_of(w) * w.channels, outputs = w.out_channels, positions = positions_of(w);
   const int most = patches_of(terms);
   float* const packed = scratch + size_t(terms) * most;
   pack_transposed(filter, packed, 0, terms, outputs, 0, outputs);

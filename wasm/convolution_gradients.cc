@@ -7,7 +7,7 @@
 
 // Bytes of scratch memory that convolution_filter_gradient needs.
 EXPORT int convolution_filter_scratch(const Window* window) {
-  const int terms = taps_of(*window) * window->channels;
+  const int terms = filter_elements_of(*window) * window->channels;
   return 4 * (rows_of_block(window->out_channels) * terms + outer_scratch(window->out_channels));
 }
 
@@ -18,7 +18,7 @@ EXPORT void convolution_filter_gradient(const float* x,   // [batch, height, wid
                                         float* scratch,   // of convolution_filter_scratch
                                         const Window* window) {
   const Window& w = *window;
-  const int terms = taps_of(w) * w.channels, outputs = w.out_channels;
+  const int terms = filter_elements_of(w) * w.channels, outputs = w.out_channels;
   const int positions = w.batch * w.out_height * w.out_width, block = rows_of_block(outputs);
   float* const patches = scratch + outer_scratch(outputs);
   memset(dfilter, 0, sizeof(float) * terms * outputs);
@@ -29,18 +29,18 @@ EXPORT void convolution_filter_gradient(const float* x,   // [batch, height, wid
   }
 }
 
-// One factor of a sum over taps: a pixel of dy, and the filter's values there.
-struct Tap {
+// A term of a sum over the filter: a pixel of dy, and the filter's values there.
+struct Term {
   const float* dy;
   const float* filter;
 };
 
 // Bytes of scratch memory that depthwise_input_gradient needs.
 EXPORT int depthwise_input_scratch(const Window* window) {
-  return int(sizeof(Tap)) * taps_of(*window);
+  return int(sizeof(Term)) * filter_elements_of(*window);
 }
 
-// The output position that reads `position` through tap `before`, or -1 if there is none.
+// The output position that reads `position` through the filter's position `before`, or -1 if there is none.
 INLINE int output_of(int position, int before, int offset, int stride, int size) {
   const int at = position + before - offset;
   if (at < 0 || at % stride != 0 || at / stride >= size) return -1;
@@ -50,7 +50,7 @@ INLINE int output_of(int position, int before, int offset, int stride, int size)
 EXPORT void depthwise_input_gradient(const float* dy,      // [batch, out_height, out_width, out_channels]
                                      const float* filter,  // [filter_height, filter_width, channels, outputs of each]
                                      float* dx,            // [batch, height, width, channels], the result
-                                     Tap* taps,            // of depthwise_input_scratch
+                                     Term* summands,        // of depthwise_input_scratch
                                      const Window* window) {
   const Window& w = *window;
   const int each = w.out_channels / w.channels;
@@ -64,7 +64,7 @@ EXPORT void depthwise_input_gradient(const float* dy,      // [batch, out_height
           for (int j = 0; j < w.filter_width; j++) {
             const int out_x = output_of(x, w.left, j * w.dilation_width, w.stride_width, w.out_width);
             if (out_x < 0) continue;
-            taps[count++] = {dy + (size_t(out_y) * w.out_width + out_x) * w.out_channels,
+            summands[count++] = {dy + (size_t(out_y) * w.out_width + out_x) * w.out_channels,
                              filter + size_t(i * w.filter_width + j) * w.out_channels};
           }
         }
@@ -72,14 +72,14 @@ EXPORT void depthwise_input_gradient(const float* dy,      // [batch, out_height
           for_channels(dx, w.channels, [&](int d, int lanes) {
             v128_t sum = zero();
             for (int t = 0; t < count; t++)
-              sum = add(sum, mul(load_first(taps[t].dy + d, lanes), load_first(taps[t].filter + d, lanes)));
+              sum = add(sum, mul(load_first(summands[t].dy + d, lanes), load_first(summands[t].filter + d, lanes)));
             return sum;
           });
         } else {
           for (int d = 0; d < w.channels; d++) {
             float sum = 0;
             for (int t = 0; t < count; t++)
-              for (int o = d * each; o < (d + 1) * each; o++) sum += taps[t].dy[o] * taps[t].filter[o];
+              for (int o = d * each; o < (d + 1) * each; o++) sum += summands[t].dy[o] * summands[t].filter[o];
             dx[d] = sum;
           }
         }
@@ -109,7 +109,7 @@ EXPORT void depthwise_filter_gradient(const float* x,   // [batch, height, width
                                       const Window* window) {
   const Window& w = *window;
   const int each = w.out_channels / w.channels;
-  memset(dfilter, 0, sizeof(float) * taps_of(w) * w.out_channels);
+  memset(dfilter, 0, sizeof(float) * filter_elements_of(w) * w.out_channels);
   for (int n = 0; n < w.batch; n++, x += size_t(w.height) * w.width * w.channels) {
     for (int out_y = 0; out_y < w.out_height; out_y++, dy += size_t(w.out_width) * w.out_channels) {
       for (int i = 0; i < w.filter_height; i++) {

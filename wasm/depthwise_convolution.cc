@@ -16,9 +16,9 @@ INLINE void add_row(const float* x, const float* filter, const int (&column)[VAL
   values[VALUES - 1] = wasm_v128_and(values[VALUES - 1], last);
 #pragma unroll
   for (int q = 0; q < SIDE; q++) {
-    const v128_t tap = load(filter + q * channels);
+    const v128_t weights = load(filter + q * channels);
 #pragma unroll
-    for (int j = 0; j < ACROSS; j++) sums[j] = add(sums[j], mul(values[j + q], tap));
+    for (int j = 0; j < ACROSS; j++) sums[j] = add(sums[j], mul(values[j + q], weights));
   }
 }
 

@@ -8,8 +8,8 @@ import { partsOf } from './threads.js';
 
 type Shape4D = [number, number, number, number];
 
-/** Approximate time per value: for each tap, and for the activation. */
-const NANOSECONDS = { tap: 0.05, activation: 1 };
+/** Approximate time per value: for each element of the filter, and for the activation. */
+const NANOSECONDS = { element: 0.05, activation: 1 };
 
 registerWasmKernel(DepthwiseConvolution, (args) => {
   const { inputs, outputs, shapes, attributes, inParts } = args;
@@ -17,7 +17,7 @@ registerWasmKernel(DepthwiseConvolution, (args) => {
   const info = backend_util.computeConv2DInfo(...sizes, 1, 1, 'same', 'floor', true);
   const { batchSize, outHeight, outWidth, outChannels, filterHeight, filterWidth } = info;
   const window = writeWindow(args, info);
-  const nanoseconds = filterHeight * filterWidth * NANOSECONDS.tap + NANOSECONDS.activation;
+  const nanoseconds = filterHeight * filterWidth * NANOSECONDS.element + NANOSECONDS.activation;
   const parts = partsOf(batchSize * outHeight, outWidth * outChannels * nanoseconds);
   inParts('depthwise_convolution', parts, (first, count) => [
     ...([inputs.x, inputs.filter, outputs.y, window] as const),

@@ -76,7 +76,7 @@ export interface WasmFunctions {
     batch: number,
     length: number,
     channels: number,
-    taps: number,
+    kernelSize: number,
   ): void;
   // convolution.cc
   convolution_patches(x: number, patches: number, window: number, first: number, count: number): void;
@@ -98,7 +98,7 @@ export interface WasmFunctions {
   convolution_filter_scratch(window: number): number;
   convolution_filter_gradient(x: number, dy: number, dfilter: number, scratch: number, window: number): void;
   depthwise_input_scratch(window: number): number;
-  depthwise_input_gradient(dy: number, filter: number, dx: number, taps: number, window: number): void;
+  depthwise_input_gradient(dy: number, filter: number, dx: number, summands: number, window: number): void;
   depthwise_filter_gradient(x: number, dy: number, dfilter: number, window: number): void;
   // depthwise_convolution.cc
   depthwise_convolution(

@@ -75,12 +75,12 @@ t.test('selectiveScan and selectiveTreeScan', async () => {
 
 t.test('causalConvolution, selectiveStep, rootMeanSquareNormalization', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.record(sizes), async ({ batch, length, channels, states: taps, seed }) => {
+    fc.asyncProperty(fc.record(sizes), async ({ batch, length, channels, states: kernelSize, seed }) => {
       await compare(() => {
         const x = random([batch, length, channels], seed);
-        const filter = random([taps, channels], seed + 1);
+        const filter = random([kernelSize, channels], seed + 1);
         const bias = random([channels], seed + 2);
-        const past = random([batch, taps - 1, channels], seed + 3);
+        const past = random([batch, kernelSize - 1, channels], seed + 3);
         return [
           ...Object.values(causalConvolution(x, filter, bias)),
           ...Object.values(causalConvolution(x, filter, bias, past)),

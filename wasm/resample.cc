@@ -5,19 +5,20 @@
 #include "simd.h"
 
 // Consecutive rows or columns with their weights.
-struct Taps {
+struct Samples {
   int first;
   int count;
   const float* weights;
 };
 
-INLINE Taps taps_at(const int32_t* ranges, const float* weights, int most, size_t position) {
+INLINE Samples samples_at(const int32_t* ranges, const float* weights, int most, size_t position) {
   return {ranges[2 * position], ranges[2 * position + 1], weights + position * most};
 }
 
 // A new pixel from few others, as in interpolation: their weights stay in registers.
 template <int COUNT>
-static void weigh_few(float* y, const float* x, size_t line, int channels, const Taps& rows, const Taps& columns) {
+static void weigh_few(float* y, const float* x, size_t line, int channels, const Samples& rows,
+                      const Samples& columns) {
   const float* from[COUNT];
   v128_t weights[COUNT];
   for (int r = 0, i = 0; r < rows.count; r++) {
@@ -36,8 +37,8 @@ static void weigh_few(float* y, const float* x, size_t line, int channels, const
 // Channels from d on, as many vectors as `totals` has. Each line of pixels is summed first, so that rounding errors do
 // not accumulate over all pixels.
 template <int VECTORS, typename Load>
-INLINE void add_lines(v128_t (&totals)[VECTORS], const float* from, size_t line, int channels, const Taps& rows,
-                      const Taps& columns, const Load& load_at) {
+INLINE void add_lines(v128_t (&totals)[VECTORS], const float* from, size_t line, int channels, const Samples& rows,
+                      const Samples& columns, const Load& load_at) {
   for (int r = 0; r < rows.count; r++, from += line) {
     v128_t sums[VECTORS];
     for (int i = 0; i < VECTORS; i++) sums[i] = zero();
@@ -52,7 +53,7 @@ INLINE void add_lines(v128_t (&totals)[VECTORS], const float* from, size_t line,
 }
 
 // One pixel: adds the weighted sum to y, or assigns it if the pixel is new.
-static void weigh(float* y, const float* x, size_t line, int channels, const Taps& rows, const Taps& columns,
+static void weigh(float* y, const float* x, size_t line, int channels, const Samples& rows, const Samples& columns,
                   bool is_new) {
   const float* const first = x + rows.first * line + size_t(columns.first) * channels;
   int d = 0;
@@ -74,7 +75,7 @@ static void weigh(float* y, const float* x, size_t line, int channels, const Tap
 EXPORT void resample(const float* x,         // [N, H, W, C]
                      const int32_t* starts,  // [M+1], the first term of every image of y
                      const int32_t* terms,   // [R, 2], an image of x and a table
-                     const int32_t* ranges,  // [T, P+Q, 2], first tap and number of taps
+                     const int32_t* ranges,  // [T, P+Q, 2], first sample and number of samples
                      const float* weights,   // [T, P+Q, A]
                      float* y,               // [M, P, Q, C]
                      int images,             // M
@@ -93,10 +94,10 @@ EXPORT void resample(const float* x,         // [N, H, W, C]
       const float* const image = x + terms[2 * term] * height * line;
       const size_t first = size_t(terms[2 * term + 1]) * (rows + columns);
       for (int p = 0; p < rows; p++) {
-        const Taps row = taps_at(ranges, weights, most, first + p);
+        const Samples row = samples_at(ranges, weights, most, first + p);
         if (row.count == 0 && !is_new) continue;
         for (int q = 0; q < columns; q++) {
-          const Taps column = taps_at(ranges, weights, most, first + rows + q);
+          const Samples column = samples_at(ranges, weights, most, first + rows + q);
           if (column.count == 0 && !is_new) continue;
           float* const to = y + (size_t(p) * columns + q) * channels;
           switch (is_new ? row.count * column.count : 0) {

@@ -25,10 +25,10 @@ registerWasmKernel(SelectiveLayer, (args) => {
 
   const convolved = floats(channels);
   const { filter, filterBias, past } = inputs;
-  const [taps] = shapes.filter;
+  const [kernelSize] = shapes.filter;
   functions.causal_convolution(
     ...([u, filter, filterBias, past, convolved, outputs.nextPast] as const),
-    ...([batch, length, channels, taps] as const),
+    ...([batch, length, channels, kernelSize] as const),
   );
 
   const selected = floats(rank + 2 * states);

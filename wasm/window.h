@@ -11,14 +11,14 @@ struct Window {
 
 static_assert(sizeof(Window) == 4 * 15, "convolution_window.ts writes 15 integers");
 
-INLINE int row_of(const Window& w, int out_y, int tap) {
-  return out_y * w.stride_height + tap * w.dilation_height - w.top;
+INLINE int row_of(const Window& w, int out_y, int filter_row) {
+  return out_y * w.stride_height + filter_row * w.dilation_height - w.top;
 }
-INLINE int column_of(const Window& w, int out_x, int tap) {
-  return out_x * w.stride_width + tap * w.dilation_width - w.left;
+INLINE int column_of(const Window& w, int out_x, int filter_column) {
+  return out_x * w.stride_width + filter_column * w.dilation_width - w.left;
 }
 INLINE bool is_within(int position, int size) { return unsigned(position) < unsigned(size); }
-INLINE int taps_of(const Window& w) { return w.filter_height * w.filter_width; }
+INLINE int filter_elements_of(const Window& w) { return w.filter_height * w.filter_width; }
 
 INLINE int positions_of(const Window& w) { return w.batch * w.out_height * w.out_width; }
 

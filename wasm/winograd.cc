@@ -223,15 +223,15 @@ INLINE void pack_channel(const float* filter,  // [3, 3, channels, out_channels]
                          float* packed,        // at the first of the outputs in their panel
                          const Window& w, int channel, int panel, int panels) {
   using S = Scheme<STRIDE>;
-  const size_t tap = size_t(w.channels) * w.out_channels;
+  const size_t step = size_t(w.channels) * w.out_channels;
   const float* const from = filter + size_t(channel) * w.out_channels;
   v128_t columns[3][S::POINTS];
 #pragma unroll
   for (int j = 0; j < 3; j++) {
-    v128_t taps[3];
+    v128_t weights[3];
 #pragma unroll
-    for (int i = 0; i < 3; i++) taps[i] = filter ? load(from + (3 * i + j) * tap) : zero();
-    S::filter(taps[0], taps[1], taps[2], columns[j]);
+    for (int i = 0; i < 3; i++) weights[i] = filter ? load(from + (3 * i + j) * step) : zero();
+    S::filter(weights[0], weights[1], weights[2], columns[j]);
   }
 #pragma unroll
   for (int i = 0; i < S::POINTS; i++) {

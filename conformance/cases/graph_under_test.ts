@@ -120,9 +120,9 @@ export function inConstantLayout(
     return Float64Array.from(source, (_, i) => {
       const o = i % outer;
       const n = Math.floor(i / outer) % inner;
-      const tap = Math.floor(i / outer / inner);
+      const pixel = Math.floor(i / outer / inner);
       const row = depthwise ? n : o * inner + n;
-      return source[row * height * width + tap];
+      return source[row * height * width + pixel];
     });
   }
   if (shape.length === 2 && given.length >= 2 && !AS_STORED.test(name)) {

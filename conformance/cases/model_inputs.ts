@@ -23,13 +23,13 @@ export function normalizedImage(rgb: CaseTensor): CaseTensor {
 /** Digits [N, h, w], 0..255, resized to a square with half-pixel centres, as three equal channels, normalised. */
 export function normalizedDigits(digits: CaseTensor): CaseTensor {
   const [count, height, width] = digits.shape;
-  const taps = (size: number) =>
+  const neighboursOf = (size: number) =>
     Array.from({ length: DIGIT_SIZE }, (_, i) => {
       const at = Math.max(0, ((i + 0.5) * size) / DIGIT_SIZE - 0.5);
       const low = Math.min(Math.floor(at), size - 1);
       return { low, high: Math.min(low + 1, size - 1), share: at - low };
     });
-  const [vertical, horizontal] = [taps(height), taps(width)];
+  const [vertical, horizontal] = [neighboursOf(height), neighboursOf(width)];
   const shape = [count, DIGIT_SIZE, DIGIT_SIZE, 3];
   const image = float32(shape, new Float32Array(count * DIGIT_SIZE * DIGIT_SIZE * 3));
   let at = 0;

@@ -215,12 +215,12 @@ function runModule(file: CaseFile): Record<string, Tensor> {
   const channels = half.shape[3];
   // [D, 1, 3, 3] -> [3, 3, D, 1].
   const kernel = file.floats('state.conv2d.weight').values;
-  const taps = float32([3, 3, channels, 1], kernel);
+  const filter = float32([3, 3, channels, 1], kernel);
   kernel.forEach((value, i) => {
-    taps.values[(i % 9) * channels + Math.floor(i / 9)] = value;
+    filter.values[(i % 9) * channels + Math.floor(i / 9)] = value;
   });
   const vertices = [batch, height * width, channels];
-  const x = reshape(silu(depthwiseConv2d(half, toTensor(taps) as Tensor4D, 1, 'same')), vertices);
+  const x = reshape(silu(depthwiseConv2d(half, toTensor(filter) as Tensor4D, 1, 'same')), vertices);
   const selected = linear(x, weights('x_proj_weight'));
   const rank = selected.shape[2]! - 2;
   const [step, inputGate, outputGate] = split(selected, [rank, 1, 1], -1);

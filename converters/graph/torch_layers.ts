@@ -59,7 +59,7 @@ export class TorchLayers {
   }
 
   /** A depthwise convolution over time, [D, 1, K], as [K, D]. */
-  taps(parameter: NamedParameter): Output {
+  causalFilter(parameter: NamedParameter): Output {
     const [channels, , kernel] = parameter.shape;
     return this.constant(parameter, [kernel, channels], [1, 2, 0]);
   }

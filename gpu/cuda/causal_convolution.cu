@@ -5,9 +5,9 @@
 /** One thread per element of y, [B, L, D], then per element of nextPast, [B, K - 1, D]. */
 KERNEL(causal_convolution, THREADS, const float* __restrict__ x, const float* __restrict__ filter,
        const float* __restrict__ bias, const float* __restrict__ past, float* __restrict__ y,
-       float* __restrict__ nextPast, int batch, int length, int channels, int taps) {
+       float* __restrict__ nextPast, int batch, int length, int channels, int kernelSize) {
   const unsigned size = batch * length * channels;
-  const unsigned before = taps - 1;
+  const unsigned before = kernelSize - 1;
   /** The input of token t, which may precede x. */
   const auto inputAt = [&](unsigned b, int t, unsigned d) {
     if (t >= 0) return x[(b * length + t) * channels + d];
@@ -22,10 +22,10 @@ KERNEL(causal_convolution, THREADS, const float* __restrict__ x, const float* __
     const int t = token - b * rows;
     if (isOutput) {
       float sum = bias[d];
-      for (int k = 0; k < taps; k++) sum += filter[k * channels + d] * inputAt(b, t - taps + 1 + k, d);
+      for (int k = 0; k < kernelSize; k++) sum += filter[k * channels + d] * inputAt(b, t - kernelSize + 1 + k, d);
       y[at] = sum / (1.0f + expf(-sum));
     } else {
-      nextPast[at] = inputAt(b, length - taps + 1 + t, d);
+      nextPast[at] = inputAt(b, length - kernelSize + 1 + t, d);
     }
   }
 }

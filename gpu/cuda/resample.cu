@@ -17,13 +17,13 @@ KERNEL(resample, THREADS, const float* __restrict__ x, const int* __restrict__ s
     for (int term = starts[m]; term < starts[m + 1]; term++) {
       const size_t table = (size_t)terms[2 * term + 1] * (rows + columns);
       const size_t row = table + p, column = table + rows + q;
-      const int rowTaps = ranges[2 * row + 1], columnTaps = ranges[2 * column + 1];
-      if (rowTaps == 0 || columnTaps == 0) continue;
+      const int rowCount = ranges[2 * row + 1], columnCount = ranges[2 * column + 1];
+      if (rowCount == 0 || columnCount == 0) continue;
       const float* from =
           x + (((size_t)terms[2 * term] * height + ranges[2 * row]) * width + ranges[2 * column]) * channels + c;
-      for (int r = 0; r < rowTaps; r++, from += (size_t)width * channels) {
+      for (int r = 0; r < rowCount; r++, from += (size_t)width * channels) {
         float ofRow = 0.0f;
-        for (int s = 0; s < columnTaps; s++) ofRow += weights[column * most + s] * from[(size_t)s * channels];
+        for (int s = 0; s < columnCount; s++) ofRow += weights[column * most + s] * from[(size_t)s * channels];
         sum += weights[row * most + r] * ofRow;
       }
     }

@@ -14,15 +14,15 @@ function inputOfToken(hasPast: boolean): string {
       }
       ${
         hasPast
-          ? `int row = token + taps - 1;
-             return rowOf(texelAt(past, pastTexShape, texelIndex(batch, row, channel, taps - 1, channels)), row);`
+          ? `int row = token + kernelSize - 1;
+             return rowOf(texelAt(past, pastTexShape, texelIndex(batch, row, channel, kernelSize - 1, channels)), row);`
           : 'return vec2(0);'
       }
     }
   `;
 }
 
-const UNIFORMS = { length: 'int', taps: 'int' } as const;
+const UNIFORMS = { length: 'int', kernelSize: 'int' } as const;
 
 /** silu(bias + sum over k of filter[k] * x[t - K + 1 + k]) over [B, L, D]. */
 const causalConvolutionProgram = (shape: readonly number[], hasPast: boolean): PackedProgram =>
@@ -33,10 +33,10 @@ const causalConvolutionProgram = (shape: readonly number[], hasPast: boolean): P
       ${inputOfToken(hasPast)}
       vec2 outputOf(int batch, int token, int channel) {
         vec2 sum = texelAt(bias, biasTexShape, channel / 2).xy;
-        for (int k = 0; k < taps; k++) {
-          int index = texelIndex(0, k, channel, taps, outShape[2]);
-          vec2 tap = rowOf(texelAt(kernel, kernelTexShape, index), k);
-          sum += tap * inputOf(batch, token - taps + 1 + k, channel, outShape[2]);
+        for (int k = 0; k < kernelSize; k++) {
+          int index = texelIndex(0, k, channel, kernelSize, outShape[2]);
+          vec2 weight = rowOf(texelAt(kernel, kernelTexShape, index), k);
+          sum += weight * inputOf(batch, token - kernelSize + 1 + k, channel, outShape[2]);
         }
         return sum / (1.0 + exp(-sum));
       }
@@ -51,14 +51,14 @@ const nextPastProgram = (shape: readonly number[], hasPast: boolean): PackedProg
     uniforms: UNIFORMS,
     functions: inputOfToken(hasPast),
     body: `
-      int token = length - taps + 1 + at.y;
+      int token = length - kernelSize + 1 + at.y;
       setOutput(vec4(inputOf(at.x, token, at.z, outShape[2]), inputOf(at.x, token + 1, at.z, outShape[2])));
     `,
   });
 
 registerWebglKernel(CausalConvolution, ({ inputs, outputs: [y, nextPast], draw }) => {
   const { x, filter, bias } = inputs;
-  // With one tap `past` is empty, and there are no empty textures.
+  // With a kernel of one element, `past` is empty, and there are no empty textures.
   const past: TensorInfo[] = inputs.past && filter.shape[0] > 1 ? [inputs.past] : [];
   const sizes = [x.shape[1], filter.shape[0]];
   return [

@@ -6,7 +6,7 @@ import type { Table } from './textures.js';
 
 /**
  * Images [M, P, Q * C] computed from images x [N, H, W * C] by separable maps of rows and columns. A texel of `tables` for
- * every (term, position) holds the first tap, the number of taps, and the offset of their weights; `terms` has the range of
+ * every (term, position) holds the first sample, the number of samples, and the offset of their weights; `terms` has the range of
  * terms of each image of y, then an image of x for every term. `weights` are packed four per texel.
  */
 const resampleProgram = (shape: readonly number[]): PackedProgram =>

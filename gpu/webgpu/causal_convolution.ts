@@ -8,7 +8,7 @@ import { registerWebgpuKernel } from './kernels.js';
 import type { Binding } from './runner.js';
 
 const convolve = elements('CausalConvolution', ({ hasPast }: { hasPast: boolean }) => ({
-  reads: floats('x', 'taps', 'bias', ...(hasPast ? ['past'] : [])),
+  reads: floats('x', 'weights', 'bias', ...(hasPast ? ['past'] : [])),
   writes: floats('y', 'nextPast'),
   numbers: { written: 'u32', length: 'i32', channels: 'u32', kernel: 'i32' },
   functions: `
@@ -26,11 +26,11 @@ const convolve = elements('CausalConvolution', ({ hasPast }: { hasPast: boolean 
     let d = at % numbers.channels;
     let rows = u32(select(numbers.kernel - 1, numbers.length, isOutput));
     let b = token / rows;
-    let before = i32(token % rows) - numbers.kernel + 1; // where the first tap lies
+    let before = i32(token % rows) - numbers.kernel + 1; // where the first element of the kernel lies
     if (isOutput) {
       var sum = bias[d];
       for (var k = 0; k < numbers.kernel; k++) {
-        sum += taps[u32(k) * numbers.channels + d] * input_at(b, before + k, d);
+        sum += weights[u32(k) * numbers.channels + d] * input_at(b, before + k, d);
       }
       y[at] = silu(sum);
     } else {
@@ -68,7 +68,7 @@ export function convolveWithPast(
   convolve(running, {
     size: written + sizeOf(tensors.nextPast.shape),
     variant: { hasPast: tensors.past !== undefined },
-    bind: { taps: filter, ...tensors },
+    bind: { weights: filter, ...tensors },
     numbers: { written, length, channels, kernel: filter.shape[0] },
   });
 }

@@ -16,7 +16,7 @@ const convolve = elements('DepthwiseConvolution', ({ activation, inFours }: Opti
     ? 'vec4(activation(sum.x), activation(sum.y), activation(sum.z), activation(sum.w))'
     : 'activation(sum)';
   return {
-    reads: { x: type, taps: type },
+    reads: { x: type, weights: type },
     writes: { y: type },
     numbers: { height: 'i32', width: 'i32', channels: 'u32', rows: 'i32', columns: 'i32' },
     functions: ACTIVATIONS[activation],
@@ -31,8 +31,8 @@ const convolve = elements('DepthwiseConvolution', ({ activation, inFours }: Opti
       for (var p = max(0, -row); p < min(numbers.rows, numbers.height - row); p++) {
         let from_row = (image + u32(row + p)) * u32(numbers.width);
         for (var q = max(0, -column); q < min(numbers.columns, numbers.width - column); q++) {
-          let tap = taps[u32(p * numbers.columns + q) * numbers.channels + c];
-          sum += x[(from_row + u32(column + q)) * numbers.channels + c] * tap;
+          let weight = weights[u32(p * numbers.columns + q) * numbers.channels + c];
+          sum += x[(from_row + u32(column + q)) * numbers.channels + c] * weight;
         }
       }
       y[i] = ${activated};
@@ -50,7 +50,7 @@ registerWebgpuKernel(
     convolve(running, {
       size: inFours ? sizeOf(shapes.x) / 4 : sizeOf(shapes.x),
       variant: { activation, inFours },
-      bind: { x: inputs.x, taps: inputs.filter, ...outputs },
+      bind: { x: inputs.x, weights: inputs.filter, ...outputs },
       numbers: { height, width, channels, rows, columns },
     });
   },

@@ -20,13 +20,13 @@ const resample = elements('Resample', () => ({
       let table = u32(terms[2 * term + 1]) * (numbers.rows + numbers.columns);
       let row = table + p;
       let column = table + numbers.rows + q;
-      let rowTaps = u32(ranges[2 * row + 1]);
-      let columnTaps = u32(ranges[2 * column + 1]);
+      let rowCount = u32(ranges[2 * row + 1]);
+      let columnCount = u32(ranges[2 * column + 1]);
       let top = u32(terms[2 * term]) * numbers.height + u32(ranges[2 * row]);
-      for (var r = 0u; r < rowTaps; r++) {
+      for (var r = 0u; r < rowCount; r++) {
         let left = ((top + r) * numbers.width + u32(ranges[2 * column])) * numbers.channels + c;
         var ofRow = 0.0;
-        for (var s = 0u; s < columnTaps; s++) {
+        for (var s = 0u; s < columnCount; s++) {
           ofRow += weights[column * numbers.most + s] * x[left + s * numbers.channels];
         }
         sum += weights[row * numbers.most + r] * ofRow;

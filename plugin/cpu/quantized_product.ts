@@ -81,12 +81,12 @@ registerHostKernel(QuantizedLinear, ({ inputs, outputs: { y }, shapes, attribute
 registerHostKernel(QuantizedConvolution, ({ inputs, outputs: { y }, shapes, attributes }) => {
   const { x, codes, scales, bias } = inputs;
   const [batch, height, width, channels] = shapes.x;
-  const { rows, columns: taps, strides, padding, dilations, activation } = attributes;
+  const { rows, columns: filterColumns, strides, padding, dilations, activation } = attributes;
   const [down, across] = strides;
   const [top, bottom, left, right] = padding;
   const outHeight = Math.floor((height + top + bottom - (rows - 1) * dilations[0] - 1) / down) + 1;
-  const outWidth = Math.floor((width + left + right - (taps - 1) * dilations[1] - 1) / across) + 1;
-  const terms = rows * taps * channels;
+  const outWidth = Math.floor((width + left + right - (filterColumns - 1) * dilations[1] - 1) / across) + 1;
+  const terms = rows * filterColumns * channels;
   const columns = shapes.codes[1];
   const weights = { codes: codesOf(codes as Int32Array, columns, terms * columns), scales, bias, columns };
   const patch = new Float32Array(terms);
@@ -98,11 +98,11 @@ registerHostKernel(QuantizedConvolution, ({ inputs, outputs: { y }, shapes, attr
     ];
     patch.fill(0);
     for (let p = 0; p < rows; p++) {
-      for (let q = 0; q < taps; q++) {
+      for (let q = 0; q < filterColumns; q++) {
         const [above, beside] = [k * down + p * dilations[0] - top, j * across + q * dilations[1] - left];
         if (above < 0 || above >= height || beside < 0 || beside >= width) continue;
         const pixel = ((image * height + above) * width + beside) * channels;
-        for (let c = 0; c < channels; c++) patch[(p * taps + q) * channels + c] = x[pixel + c];
+        for (let c = 0; c < channels; c++) patch[(p * filterColumns + q) * channels + c] = x[pixel + c];
       }
     }
     product(patch, weights, [0, columns], y, i * columns, activation);

@@ -29,18 +29,18 @@ export interface ClassMapOptions {
 const WORK_AT_A_TIME = 2 ** 24;
 
 /** For each sample of a resized side, the lower and upper neighbour, and the weight of the upper one. */
-interface Taps {
+interface Neighbours {
   readonly lower: Int32Array;
   readonly upper: Int32Array;
   readonly part: Float32Array;
 }
 
-function bilinearTaps(input: number, output: number): Taps {
-  const taps = bilinearMap(input, output);
+function neighboursOf(input: number, output: number): Neighbours {
+  const map = bilinearMap(input, output);
   return {
-    lower: Int32Array.from(taps, ({ first }) => first),
-    upper: Int32Array.from(taps, ({ first, weights }) => first + weights.length - 1),
-    part: Float32Array.from(taps, ({ weights }) => weights[1] ?? 0),
+    lower: Int32Array.from(map, ({ first }) => first),
+    upper: Int32Array.from(map, ({ first, weights }) => first + weights.length - 1),
+    part: Float32Array.from(map, ({ weights }) => weights[1] ?? 0),
   };
 }
 
@@ -60,8 +60,8 @@ export async function classMapOf(
 ): Promise<Uint16Array> {
   const rowOf = meanRows(windows, classes, network);
   const [rows, columns] = [
-    bilinearTaps(network.height, image.height),
-    bilinearTaps(network.width, image.width),
+    neighboursOf(network.height, image.height),
+    neighboursOf(network.width, image.width),
   ];
   const classMap = new Uint16Array(image.height * image.width);
   const blended = new Float32Array(network.width * classes);
@@ -86,7 +86,7 @@ function blend(lower: Float32Array, upper: Float32Array, part: number, result: F
 function largestOfRow(
   row: Float32Array,
   classes: number,
-  { lower, upper, part }: Taps,
+  { lower, upper, part }: Neighbours,
   result: Uint16Array,
 ): void {
   for (let x = 0; x < result.length; x++) {
@@ -119,8 +119,8 @@ function meanRows(
 ): (y: number) => Float32Array {
   const readers = windows.map((window) => ({
     window,
-    vertical: bilinearTaps(window.rows, window.height),
-    horizontal: bilinearTaps(window.columns, window.width),
+    vertical: neighboursOf(window.rows, window.height),
+    horizontal: neighboursOf(window.columns, window.width),
     coarse: new Float32Array(window.columns * classes),
   }));
   const counts = new Uint16Array(network.width);

@@ -2,7 +2,7 @@
 import { transpose } from '../torch_layout.js';
 import type { Grid } from './backdrop.js';
 import { colourIndex, HEAT_COLOURS, sampleColours } from './colour_map.js';
-import { bicubicTaps, type ResampleTaps } from './resample.js';
+import { bicubicWeights, type ResampleWeights } from './resample.js';
 import type { RgbImage } from './rgb_image.js';
 import { StrokeLayer } from './stroke_layer.js';
 import { TEXT_HEIGHT, textStrokes } from './stroke_text.js';
@@ -24,14 +24,19 @@ export interface BarScale {
 
 /** Resamples a float plane bicubically to the size of `canvas`, with antialiasing when it shrinks. */
 export function resizePlane(plane: Float32Array, grid: Grid, canvas: RgbImage): Float32Array {
-  const wide = resampleRows(plane, grid.height, grid.width, bicubicTaps(grid.width, canvas.width));
+  const wide = resampleRows(plane, grid.height, grid.width, bicubicWeights(grid.width, canvas.width));
   const turned = transpose(wide, [grid.height, canvas.width], [1, 0]);
-  const tall = resampleRows(turned, canvas.width, grid.height, bicubicTaps(grid.height, canvas.height));
+  const tall = resampleRows(turned, canvas.width, grid.height, bicubicWeights(grid.height, canvas.height));
   return transpose(tall, [canvas.width, canvas.height], [1, 0]);
 }
 
-function resampleRows(plane: Float32Array, rows: number, columns: number, taps: ResampleTaps): Float32Array {
-  const { first, count, weights, stride } = taps;
+function resampleRows(
+  plane: Float32Array,
+  rows: number,
+  columns: number,
+  resampling: ResampleWeights,
+): Float32Array {
+  const { first, count, weights, stride } = resampling;
   const result = new Float32Array(rows * first.length);
   for (let row = 0; row < rows; row++) {
     for (let i = 0; i < first.length; i++) {

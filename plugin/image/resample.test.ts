@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import t from 'tap';
 import { readImage } from '../../node/images/read_image.js';
-import { bicubicTaps, resizeBicubic } from './resample.js';
+import { bicubicWeights, resizeBicubic } from './resample.js';
 
 const fixtures = fileURLToPath(new URL('../../node/images/fixtures', import.meta.url));
 
@@ -44,7 +44,7 @@ t.test('resizeBicubic clips the overshoot of the cubic', async (t) => {
   );
 });
 
-t.test('bicubicTaps sum to one and stay inside', async (t) => {
+t.test('bicubicWeights sum to one and stay inside', async (t) => {
   for (const [input, output] of [
     [1, 1],
     [1, 9],
@@ -53,7 +53,7 @@ t.test('bicubicTaps sum to one and stay inside', async (t) => {
     [298, 224],
     [56, 1000],
   ]) {
-    const { first, count, weights, stride } = bicubicTaps(input, output);
+    const { first, count, weights, stride } = bicubicWeights(input, output);
     for (let i = 0; i < output; i++) {
       const sum = weights.subarray(i * stride, i * stride + count[i]).reduce((a, b) => a + b, 0);
       if (Math.abs(sum - 1) > 1e-12 || first[i] < 0 || first[i] + count[i] > input || count[i] < 1) {

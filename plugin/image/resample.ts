@@ -35,7 +35,7 @@ export interface Rectangle {
 }
 
 /** Source samples and weights of each output sample of a span. */
-export interface ResampleTaps {
+export interface ResampleWeights {
   /** First source sample of each output sample. */
   first: Int32Array;
   /** Number of source samples of each output sample. */
@@ -68,14 +68,14 @@ function kernelOf(inputSize: number, outputSize: number) {
 }
 
 /**
- * Computes the taps that resample an axis of `inputSize` samples to `outputSize` samples, with pixel edges aligned; only for
+ * Computes the weights that resample an axis of `inputSize` samples to `outputSize` samples, with pixel edges aligned; only for
  * the output samples of `span`.
  */
-export function bicubicTaps(
+export function bicubicWeights(
   inputSize: number,
   outputSize: number,
   span: Span = { from: 0, to: outputSize },
-): ResampleTaps {
+): ResampleWeights {
   const { scale, stretch, stride, sourceOf } = kernelOf(inputSize, outputSize);
   const samples = span.to - span.from;
   const first = new Int32Array(samples);
@@ -119,7 +119,7 @@ interface Plane {
 
 /**
  * One pass of the separable filter: computes the output samples of `span` for an axis resampled from `inputSize` to
- * `outputSize`. Every row of `inner` neighbouring bytes shares its taps; the three of a pixel are summed together.
+ * `outputSize`. Every row of `inner` neighbouring bytes shares its weights; the three of a pixel are summed together.
  */
 function resamplePass(plane: Plane, inputSize: number, outputSize: number, span: Span): Uint8Array {
   const { data, outer, inner, present } = plane;
@@ -130,17 +130,22 @@ function resamplePass(plane: Plane, inputSize: number, outputSize: number, span:
   const block = Math.max(1, Math.floor(MAX_WEIGHTS / kernelOf(inputSize, outputSize).stride));
   for (let from = span.from; from < span.to; from += block) {
     const to = Math.min(span.to, from + block);
-    const { first, count, weights, stride } = bicubicTaps(inputSize, outputSize, { from, to });
+    const { first, count, weights, stride } = bicubicWeights(inputSize, outputSize, { from, to });
     const fixed = fixedPoint(weights);
     for (let o = 0; o < outer; o++) {
       let at = (o * samples + from - span.from) * inner;
       for (let i = 0; i < to - from; i++) {
         const begin = o * rowLength + (first[i] - present.from) * inner;
-        const taps = count[i];
-        const tap = i * stride;
-        if (taps === 4) {
+        const terms = count[i];
+        const start = i * stride;
+        if (terms === 4) {
           // The case of all samples but the edges when an image is enlarged.
-          const [first, second, third, fourth] = [fixed[tap], fixed[tap + 1], fixed[tap + 2], fixed[tap + 3]];
+          const [first, second, third, fourth] = [
+            fixed[start],
+            fixed[start + 1],
+            fixed[start + 2],
+            fixed[start + 3],
+          ];
           for (let s = begin; s < begin + inner; s++) {
             const near = Math.imul(data[s + inner], second) + Math.imul(data[s + 2 * inner], third);
             const far = Math.imul(data[s], first) + Math.imul(data[s + 3 * inner], fourth);
@@ -150,7 +155,7 @@ function resamplePass(plane: Plane, inputSize: number, outputSize: number, span:
         }
         for (let c = begin; c < begin + inner; c += 3) {
           let [red, green, blue] = [half, half, half];
-          for (let k = tap, s = c; k < tap + taps; k++, s += inner) {
+          for (let k = start, s = c; k < start + terms; k++, s += inner) {
             const weight = fixed[k];
             red += Math.imul(data[s], weight);
             green += Math.imul(data[s + 1], weight);

@@ -9,14 +9,14 @@ import { checkExtent, checkRgbImage, type RgbImage } from './rgb_image.js';
 const SCALE = 2048;
 
 /** For each sample of a resized side: its lower neighbour, which may be -1, and the coefficients of both. */
-interface LinearTaps {
+interface LinearWeights {
   readonly first: Int32Array;
   /** int32 [samples, 2] */
   readonly coefficients: Int32Array;
 }
 
 /** @param clamps whether samples beyond the first and the last pixel use only that pixel */
-function linearTaps(input: number, output: number, clamps: boolean): LinearTaps {
+function linearWeights(input: number, output: number, clamps: boolean): LinearWeights {
   const first = new Int32Array(output);
   const coefficients = new Int32Array(2 * output);
   for (let i = 0; i < output; i++) {
@@ -41,8 +41,8 @@ export function resizeBilinear(image: RgbImage, width: number, height: number): 
   checkRgbImage('resizeBilinear', image);
   checkExtent('resizeBilinear', 'width', width);
   checkExtent('resizeBilinear', 'height', height);
-  const columns = linearTaps(image.width, width, true);
-  const rows = linearTaps(image.height, height, false);
+  const columns = linearWeights(image.width, width, true);
+  const rows = linearWeights(image.height, height, false);
   const row = (y: number): Int32Array => {
     const at = Math.min(Math.max(y, 0), image.height - 1) * image.width * 3;
     const wide = new Int32Array(width * 3);

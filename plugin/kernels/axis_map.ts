@@ -5,24 +5,24 @@
  */
 
 /** Weights of consecutive source positions, starting at `first`. */
-export interface Taps {
+export interface Samples {
   readonly first: number;
   readonly weights: readonly number[];
 }
 
-/** Taps by position of the result. */
-export type AxisMap = readonly Taps[];
+/** Samples by position of the result. */
+export type AxisMap = readonly Samples[];
 
-const NOTHING: Taps = { first: 0, weights: [] };
+const NOTHING: Samples = { first: 0, weights: [] };
 const f32 = Math.fround;
 
-/** Computes the taps of positions 0 to count - 1. */
-function mapOf(count: number, tapsOf: (position: number) => Taps): AxisMap {
-  return Array.from({ length: count }, (_, position) => tapsOf(position));
+/** Computes the samples of positions 0 to count - 1. */
+function mapOf(count: number, samplesOf: (position: number) => Samples): AxisMap {
+  return Array.from({ length: count }, (_, position) => samplesOf(position));
 }
 
 /** Interpolates between two neighbours, clamped to the last. */
-function between(low: number, fraction: number, size: number): Taps {
+function between(low: number, fraction: number, size: number): Samples {
   if (low >= size - 1) return { first: size - 1, weights: [1] };
   return { first: low, weights: [f32(1 - fraction), fraction] };
 }
@@ -77,10 +77,10 @@ export function regionMap(
   return mapOf(count, (p) => {
     const origin = f32(start + f32(p * bin));
     const [from, to] = samples > 0 ? [0, inBin] : samplesWithin(origin, bin / inBin, inBin, size);
-    const all: Taps[] = [];
+    const all: Samples[] = [];
     for (let k = 0; k < to - from; k++) {
-      const taps = sampleAt(f32(origin + f32(f32((from + k + 0.5) * bin) / inBin)), size);
-      if (taps) all.push(taps);
+      const samples = sampleAt(f32(origin + f32(f32((from + k + 0.5) * bin) / inBin)), size);
+      if (samples) all.push(samples);
     }
     return sumOf(all, 1 / inBin);
   });
@@ -96,7 +96,7 @@ function samplesWithin(origin: number, step: number, count: number, size: number
 }
 
 /** A sample outside [-1, size] is ignored; below 0 it is clamped to 0, and beyond the last position to that. */
-function sampleAt(at: number, size: number): Taps | undefined {
+function sampleAt(at: number, size: number): Samples | undefined {
   if (!(at >= -1 && at <= size)) return undefined;
   const low = Math.floor(Math.max(at, 0));
   return between(low, f32(Math.max(at, 0) - low), size);
@@ -119,7 +119,7 @@ export function pastedSpan(start: number, end: number, count: number): [from: nu
   return [within(Math.floor(start) - 1), within(Math.ceil(end) + 1)];
 }
 
-function pastedPixel(pixel: number, start: number, end: number, size: number): Taps {
+function pastedPixel(pixel: number, start: number, end: number, size: number): Samples {
   const ratio = f32(f32(f32(pixel + 0.5) - start) / f32(end - start));
   // A span of length 0 maps every pixel to the centre of the mask, except for the pixel that contains it, where this is NaN.
   const u = Math.abs(ratio) === Number.POSITIVE_INFINITY ? 0 : f32(f32(ratio * 2) - 1);
@@ -132,18 +132,18 @@ function pastedPixel(pixel: number, start: number, end: number, size: number): T
   return { first: low, weights: low === size - 1 ? weights.slice(0, 1) : weights };
 }
 
-/** Returns the weighted sum of taps. */
-function sumOf(all: readonly Taps[], factor: number): Taps {
+/** Returns the weighted sum of samples. */
+function sumOf(all: readonly Samples[], factor: number): Samples {
   if (all.length === 0) return NOTHING;
   let [first, end] = [Number.POSITIVE_INFINITY, 0];
-  for (const taps of all) {
-    first = Math.min(first, taps.first);
-    end = Math.max(end, taps.first + taps.weights.length);
+  for (const samples of all) {
+    first = Math.min(first, samples.first);
+    end = Math.max(end, samples.first + samples.weights.length);
   }
   const weights = new Array<number>(end - first).fill(0);
-  for (const taps of all) {
-    taps.weights.forEach((weight, i) => {
-      weights[taps.first - first + i] += factor * weight;
+  for (const samples of all) {
+    samples.weights.forEach((weight, i) => {
+      weights[samples.first - first + i] += factor * weight;
     });
   }
   return { first, weights };

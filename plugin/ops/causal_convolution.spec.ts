@@ -8,36 +8,36 @@ export const causalConvolutionSpec = defineSpec(CausalConvolution, {
   tolerance: { float32: 2e-6, shader: 2e-5, reason: 'a sum of a few products, one exp and quotient' },
   samples: (random) =>
     [
-      { batch: 1, length: 1, channels: 1, taps: 4 },
-      { batch: 2, length: 2, channels: 5, taps: 4 },
-      { batch: 2, length: 7, channels: 4, taps: 4 },
-      { batch: 3, length: 5, channels: 9, taps: 2 },
-      { batch: 1, length: 6, channels: 33, taps: 3 },
-      { batch: 2, length: 4, channels: 3, taps: 1 },
-      { batch: 1, length: 1, channels: 1, taps: 1 },
-      { batch: 3, length: 2, channels: 33, taps: 4 },
-      { batch: 2, length: 12, channels: 6, taps: 9 },
+      { batch: 1, length: 1, channels: 1, kernelSize: 4 },
+      { batch: 2, length: 2, channels: 5, kernelSize: 4 },
+      { batch: 2, length: 7, channels: 4, kernelSize: 4 },
+      { batch: 3, length: 5, channels: 9, kernelSize: 2 },
+      { batch: 1, length: 6, channels: 33, kernelSize: 3 },
+      { batch: 2, length: 4, channels: 3, kernelSize: 1 },
+      { batch: 1, length: 1, channels: 1, kernelSize: 1 },
+      { batch: 3, length: 2, channels: 33, kernelSize: 4 },
+      { batch: 2, length: 12, channels: 6, kernelSize: 9 },
       // Cases in which exp(-sum) overflows, and in which it is 0.
-      { batch: 1, length: 4, channels: 8, taps: 2, scale: 100 },
-      { batch: 0, length: 4, channels: 3, taps: 2 },
-    ].flatMap(({ batch, length, channels, taps, scale = 1 }) =>
+      { batch: 1, length: 4, channels: 8, kernelSize: 2, scale: 100 },
+      { batch: 0, length: 4, channels: 3, kernelSize: 2 },
+    ].flatMap(({ batch, length, channels, kernelSize, scale = 1 }) =>
       [false, true].map((continued) => ({
         what:
-          `L = ${length}, D = ${channels}, K = ${taps}${batch === 0 ? ', no texts' : ''}` +
+          `L = ${length}, D = ${channels}, K = ${kernelSize}${batch === 0 ? ', no texts' : ''}` +
           `${scale > 1 ? `, sums about ${scale}` : ''}${continued ? ', continued' : ''}`,
         inputs: {
           x: random.tensor([batch, length, channels]),
-          filter: random.tensor([taps, channels], () => scale * random.normal()),
+          filter: random.tensor([kernelSize, channels], () => scale * random.normal()),
           bias: random.tensor([channels]),
-          ...(continued && { past: random.tensor([batch, taps - 1, channels]) }),
+          ...(continued && { past: random.tensor([batch, kernelSize - 1, channels]) }),
         },
         withoutGradient: batch === 0,
       })),
     ),
   faults: {
-    'taps are reversed': mapped('filter', (_, i, { inputs: { filter }, shapes }) => {
-      const [taps, channels] = shapes.filter;
-      return filter[(taps - 1 - Math.floor(i / channels)) * channels + (i % channels)];
+    'the kernel is reversed': mapped('filter', (_, i, { inputs: { filter }, shapes }) => {
+      const [kernelSize, channels] = shapes.filter;
+      return filter[(kernelSize - 1 - Math.floor(i / channels)) * channels + (i % channels)];
     }),
     'the past is left out': without('past'),
     'the bias is missing': mapped('bias', () => 0),

@@ -30,7 +30,7 @@ export const CausalConvolution = defineOp({
     filter: {
       dtype: 'float32',
       shape: ['K', 'D'],
-      doc: 'convolution kernel; the last tap applies to the current token',
+      doc: 'convolution kernel; the last element applies to the current token',
     },
     bias: { dtype: 'float32', shape: ['D'], doc: 'bias of each channel' },
     past: {
@@ -52,33 +52,41 @@ export const CausalConvolution = defineOp({
   least: { K: 1 },
   compose: ({ x, filter, bias, past }) => {
     const [batch, length, channels] = x.shape as number[];
-    const taps = filter.shape[0] as number;
-    const extended = withPast(x, taps, past);
+    const kernelSize = filter.shape[0] as number;
+    const extended = withPast(x, kernelSize, past);
     const y = silu(add(weighted(extended, filter, length), bias));
-    return [y, slice(extended, [0, length, 0], [batch, taps - 1, channels])];
+    return [y, slice(extended, [0, length, 0], [batch, kernelSize - 1, channels])];
   },
   gradient: {
     saves: ['x', 'filter', 'bias', 'past'],
     compute: ({ x, filter, bias, past }, [dy, dNextPast]) => {
-      const [taps, length] = [filter.shape[0] as number, x.shape[1] as number];
+      const [kernelSize, length] = [filter.shape[0] as number, x.shape[1] as number];
       const dSums = tidy(() => {
-        const sums = add(weighted(withPast(x, taps, past), filter, length), bias);
+        const sums = add(weighted(withPast(x, kernelSize, past), filter, length), bias);
         return runOp(SiluGradient, { x: sums, dy })[0];
       });
       /** Computes the gradients of the concatenated past and x from input `first` on: the transposed convolution. */
       const dInputs = (first: number, count: number) =>
         tidy(() => {
-          const around = slice(padded(dSums, taps - 1, taps - 1), [0, first, 0], [-1, count + taps - 1, -1]);
+          const around = slice(
+            padded(dSums, kernelSize - 1, kernelSize - 1),
+            [0, first, 0],
+            [-1, count + kernelSize - 1, -1],
+          );
           const ofSums = weighted(around, reverse(filter, 0), count);
-          if (taps === 1) return ofSums; // there is no past
+          if (kernelSize === 1) return ofSums; // there is no past
           return add(ofSums, slice(padded(dNextPast, length, 0), [0, first, 0], [-1, count, -1]));
         });
       return {
-        x: () => dInputs(taps - 1, length),
-        past: () => (taps === 1 ? zeros((past as Tensor).shape) : dInputs(0, taps - 1)),
+        x: () => dInputs(kernelSize - 1, length),
+        past: () => (kernelSize === 1 ? zeros((past as Tensor).shape) : dInputs(0, kernelSize - 1)),
         filter: () =>
           tidy(() =>
-            stack(shifted(withPast(x, taps, past), taps, length).map((part) => rowSum(mul(part, dSums)))),
+            stack(
+              shifted(withPast(x, kernelSize, past), kernelSize, length).map((part) =>
+                rowSum(mul(part, dSums)),
+              ),
+            ),
           ),
         bias: () => rowSum(dSums),
       };
@@ -99,9 +107,9 @@ function rowSum(x: Tensor): Tensor {
   return runOp(RowSum, { x })[0];
 }
 
-function withPast(x: Tensor, taps: number, past?: Tensor): Tensor3D {
+function withPast(x: Tensor, kernelSize: number, past?: Tensor): Tensor3D {
   const [batch, , channels] = x.shape as number[];
-  return concat([past ?? zeros([batch, taps - 1, channels]), x], 1) as Tensor3D;
+  return concat([past ?? zeros([batch, kernelSize - 1, channels]), x], 1) as Tensor3D;
 }
 
 /**
@@ -115,15 +123,15 @@ function weighted(extended: Tensor, filter: Tensor, length: number): Tensor {
   return terms.reduce((total, term) => add(total, term));
 }
 
-/** Returns extended[t + k] for every tap k, each [B, L, D]. */
-function shifted(extended: Tensor, taps: number, length: number): Tensor[] {
-  return Array.from({ length: taps }, (_, k) => slice(extended, [0, k, 0], [-1, length, -1]));
+/** Returns extended[t + k] for every element k of the kernel, each [B, L, D]. */
+function shifted(extended: Tensor, kernelSize: number, length: number): Tensor[] {
+  return Array.from({ length: kernelSize }, (_, k) => slice(extended, [0, k, 0], [-1, length, -1]));
 }
 
 /**
  * Convolves activations over time, channel by channel, and applies SiLU. Differentiable in all inputs.
  * @param x [B, L, D] float32.
- * @param filter [K, D] float32; the last tap applies to the current token.
+ * @param filter [K, D] float32; the last element applies to the current token.
  * @param bias [D] float32.
  * @param past [B, K-1, D] float32, the inputs before x; zeros by default.
  * @returns `y` [B, L, D], and `nextPast` [B, K-1, D] for the tokens after x.

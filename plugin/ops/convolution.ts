@@ -60,7 +60,7 @@ const derived = {
 /**
  * Computes the rows or columns of a convolution's output.
  * @param size rows or columns of the image.
- * @param taps rows or columns of the filter.
+ * @param filterSize rows or columns of the filter.
  * @param given extent that another tensor has.
  * @throws {OpError} if an attribute is invalid, the filter is larger than the image, or `given` differs from the result.
  */
@@ -68,7 +68,7 @@ export function extentOf(
   op: string,
   what: string,
   size: number,
-  taps: number,
+  filterSize: number,
   { strides, padding, dilations = [1, 1] }: ConvolutionAttributes,
   axis: number,
   given?: number,
@@ -83,7 +83,7 @@ export function extentOf(
   if (dilations.length !== 2 || !dilations.every((dilation) => isCount(dilation) && dilation > 0)) {
     throw new OpError(op, `dilations are [${dilations}], expected two integers from 1`);
   }
-  const window = (taps - 1) * dilations[axis] + 1;
+  const window = (filterSize - 1) * dilations[axis] + 1;
   const padded = size + padding[2 * axis] + padding[2 * axis + 1];
   if (padded < window) {
     throw new OpError(op, `an image of ${padded} padded ${what}, expected at least the filter's ${window}`);

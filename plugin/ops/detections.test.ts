@@ -83,11 +83,11 @@ t.test('errors say what was given and what is expected', async (t) => {
         imageShape: shape,
         scaleFactor: tf.ones([4]),
       };
-      const table = (first: number, taps: number, start = 1, term = 0) => ({
+      const table = (first: number, samples: number, start = 1, term = 0) => ({
         x: features,
         starts: tf.tensor1d([0, start], 'int32'),
         terms: tf.tensor2d([[term, 0]], [1, 2], 'int32'),
-        ranges: tf.tensor3d([first, taps, 0, 1], [1, 2, 2], 'int32'),
+        ranges: tf.tensor3d([first, samples, 0, 1], [1, 2, 2], 'int32'),
         weights: tf.ones([1, 2, 2]),
       });
       const fails: [run: () => unknown, message: RegExp][] = [
@@ -121,9 +121,9 @@ t.test('errors say what was given and what is expected', async (t) => {
         [() => selectChannels(features, tf.tensor1d([0, 1], 'int32')), /expected at least 0/],
         [
           () => runOp(Resample, table(3, 2), { rows: 1 }),
-          /^Resample: 2 taps from 3 on, expected at most 2, from 0 to 3/,
+          /^Resample: 2 samples from 3 on, expected at most 2, from 0 to 3/,
         ],
-        [() => runOp(Resample, table(0, 3), { rows: 1 }), /3 taps from 0 on, expected at most 2/],
+        [() => runOp(Resample, table(0, 3), { rows: 1 }), /3 samples from 0 on, expected at most 2/],
         [() => runOp(Resample, table(0, 1, 2), { rows: 1 }), /starts\[1\] is 2, expected 0 to 1/],
         [() => runOp(Resample, table(0, 1, 1, -1), { rows: 1 }), /terms\[0, 0\] is -1, expected 0 to 0/],
       ];

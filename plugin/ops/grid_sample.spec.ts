@@ -114,7 +114,7 @@ function visit(
   const [, rows, columns] = shapes.grid;
   for (let position = 0; position < grid.length / 2; position++) {
     const [image] = indexOf(position, [rows, columns]);
-    const taps = [height, width].map((size, axis) => {
+    const samples = [height, width].map((size, axis) => {
       const given = grid[2 * position + 1 - axis];
       const coordinate = Number.isNaN(given) ? -1 : given;
       const exact = positionOf(coordinate, size, attributes.alignCorners as boolean);
@@ -130,8 +130,8 @@ function visit(
         return [];
       });
     });
-    for (const row of taps[0]) {
-      for (const column of taps[1]) {
+    for (const row of samples[0]) {
+      for (const column of samples[1]) {
         const pixel = (image * height + row.pixel) * width + column.pixel;
         add(position, pixel, [row.weight, column.weight], [row.change, column.change]);
       }

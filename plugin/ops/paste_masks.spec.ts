@@ -21,7 +21,7 @@ function pasted(
   const f = Math.fround;
   const y = new Float64Array(shape[0] * height * width);
   /** Returns the mask positions, with weights, that a pixel falls on along one axis. */
-  const taps = (pixel: number, start: number, end: number, size: number): [number, number][] => {
+  const samplesOf = (pixel: number, start: number, end: number, size: number): [number, number][] => {
     if (pixel < Math.floor(start) - beyond || pixel >= Math.ceil(end) + beyond) return [];
     const share = f(f(pixel + centre - start) / f(end - start));
     const u = Math.abs(share) === Number.POSITIVE_INFINITY ? 0 : f(f(share * 2) - 1);
@@ -37,8 +37,8 @@ function pasted(
   y.forEach((_, i) => {
     const [k, row, column] = indexOf(i, [height, width]);
     const [x1, y1, x2, y2] = Array.from(boxes).slice(4 * k, 4 * k + 4);
-    for (const [r, ofRow] of taps(row, y1, y2, shape[1])) {
-      for (const [s, ofColumn] of taps(column, x1, x2, shape[2])) {
+    for (const [r, ofRow] of samplesOf(row, y1, y2, shape[1])) {
+      for (const [s, ofColumn] of samplesOf(column, x1, x2, shape[2])) {
         y[i] += ofRow * ofColumn * masks[(k * shape[1] + r) * shape[2] + s];
       }
     }

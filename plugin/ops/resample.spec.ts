@@ -22,8 +22,8 @@ export const resampleSpec = defineSpec(Resample, {
     /** Returns the weight of position `source` in the result at `position`. */
     const weightOf = (table: number, position: number, source: number) => {
       const at = table * positions + position;
-      const tap = source - ranges[2 * at];
-      return tap >= 0 && tap < ranges[2 * at + 1] ? weights[at * most + tap] : 0;
+      const sample = source - ranges[2 * at];
+      return sample >= 0 && sample < ranges[2 * at + 1] ? weights[at * most + sample] : 0;
     };
     y.forEach((_, i) => {
       const [m, p, q, c] = indexOf(i, [rows, columns, channels]);
@@ -82,7 +82,9 @@ export const resampleSpec = defineSpec(Resample, {
       i > 0 ? Math.min(start, starts[i - 1] + 1) : start,
     ),
     'all images have the first table': mapped('terms', (index, i) => (i % 2 === 1 ? 0 : index)),
-    'the last tap is missing': mapped('ranges', (value, i) => (i % 2 === 1 ? Math.max(1, value - 1) : value)),
+    'the last sample is missing': mapped('ranges', (value, i) =>
+      i % 2 === 1 ? Math.max(1, value - 1) : value,
+    ),
     'channels beyond a multiple of four are missing': after(({ outputs: { y }, shapes: { x } }) => {
       y.forEach((_, i) => {
         if (i % x[3] >= x[3] - (x[3] % 4)) y[i] = 0;
@@ -133,8 +135,8 @@ function sampleOf(random: Random, what: string, { x, made, tables, most, terms }
   const [images, rows, columns] = made;
   const ranges = Array.from({ length: tables * (rows + columns) }, (_, i) => {
     const size = i % (rows + columns) < rows ? x[1] : x[2];
-    const taps = random.integer(0, Math.min(most, size));
-    return [random.integer(0, size - taps), taps];
+    const samples = random.integer(0, Math.min(most, size));
+    return [random.integer(0, size - samples), samples];
   });
   // All of them in one table.
   ranges.splice(

@@ -13,7 +13,7 @@ export const Resample = defineOp({
   name: 'Resample',
   doc:
     'y[m, p, q] = the sum over the terms (n, t) of image m, over r and s, of rowWeight[t, p, r] * columnWeight[t, q, s] * ' +
-    'x[n, r, s]. The taps of a row or column are consecutive.',
+    'x[n, r, s]. The samples of a row or column are consecutive.',
   inputs: {
     x: { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'source images, channels last' },
     starts: {
@@ -29,12 +29,12 @@ export const Resample = defineOp({
     ranges: {
       dtype: 'int32',
       shape: ['T', 'L', '2'],
-      doc: 'first tap and number of taps, for P rows and then Q columns',
+      doc: 'first sample and number of samples, for P rows and then Q columns',
     },
     weights: {
       dtype: 'float32',
       shape: ['T', 'L', 'A'],
-      doc: 'weights of the taps; unused ones of the A follow them',
+      doc: 'weights of the samples; unused ones of the A follow them',
     },
   },
   attributes: {
@@ -64,7 +64,7 @@ interface Sizes {
   readonly height: number;
   readonly width: number;
   readonly rows: number;
-  /** Number of taps for which there are weights. */
+  /** Number of samples for which there are weights. */
   readonly most: number;
 }
 
@@ -90,9 +90,9 @@ function checkTables(
   const ranges = read(tables.ranges);
   for (let i = 0; i < ranges.length; i += 2) {
     const size = (i >> 1) % positions < rows ? height : width;
-    const [first, taps] = [ranges[i], ranges[i + 1]];
-    if (first >= 0 && taps >= 0 && taps <= most && first + taps <= size) continue;
-    fail(`${taps} taps from ${first} on`, `at most ${most}, from 0 to ${size - 1}`);
+    const [first, samples] = [ranges[i], ranges[i + 1]];
+    if (first >= 0 && samples >= 0 && samples <= most && first + samples <= size) continue;
+    fail(`${samples} samples from ${first} on`, `at most ${most}, from 0 to ${size - 1}`);
   }
 }
 
@@ -159,15 +159,15 @@ export function resampleGradient(dy: Tensor, map: ResampleMap, shape: readonly n
 function tablesOf({ terms, rows, columns }: ResampleMap) {
   const axes = rows.map((map, t) => [...map, ...columns[t]]);
   const most = axes.reduce(
-    (most, taps) => taps.reduce((n, { weights }) => Math.max(n, weights.length), most),
+    (most, samples) => samples.reduce((n, { weights }) => Math.max(n, weights.length), most),
     1,
   );
   const positions = axes[0].length;
   const ranges = new Int32Array(2 * axes.length * positions);
   const weights = new Float32Array(axes.length * positions * most);
-  axes.flat().forEach((taps, i) => {
-    ranges.set([taps.first, taps.weights.length], 2 * i);
-    weights.set(taps.weights, i * most);
+  axes.flat().forEach((samples, i) => {
+    ranges.set([samples.first, samples.weights.length], 2 * i);
+    weights.set(samples.weights, i * most);
   });
   const starts = new Int32Array(terms.length + 1);
   terms.forEach((read, m) => {

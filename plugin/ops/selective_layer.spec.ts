@@ -45,13 +45,13 @@ export const selectiveLayerSpec = defineSpec(SelectiveLayer, {
   tolerance: { float32: 4e-6, shader: 4e-5, reason: 'the ops of a layer in a row' },
   samples: (random) =>
     [
-      { batch: 1, length: 1, hidden: 4, channels: 8, states: 16, rank: 1, taps: 4, biases: false },
-      { batch: 2, length: 1, hidden: 5, channels: 9, states: 3, rank: 2, taps: 4, biases: true },
-      { batch: 2, length: 6, hidden: 9, channels: 17, states: 1, rank: 3, taps: 2, biases: false },
-      { batch: 1, length: 1, hidden: 1, channels: 1, states: 1, rank: 1, taps: 1, biases: true },
-      { batch: 1, length: 3, hidden: 8, channels: 16, states: 2, rank: 4, taps: 3, biases: true },
-      { batch: 1, length: 4, hidden: 7, channels: 6, states: 5, rank: 2, taps: 1, biases: false },
-      { batch: 2, length: 5, hidden: 19, channels: 21, states: 9, rank: 5, taps: 4, biases: true },
+      { batch: 1, length: 1, hidden: 4, channels: 8, states: 16, rank: 1, kernelSize: 4, biases: false },
+      { batch: 2, length: 1, hidden: 5, channels: 9, states: 3, rank: 2, kernelSize: 4, biases: true },
+      { batch: 2, length: 6, hidden: 9, channels: 17, states: 1, rank: 3, kernelSize: 2, biases: false },
+      { batch: 1, length: 1, hidden: 1, channels: 1, states: 1, rank: 1, kernelSize: 1, biases: true },
+      { batch: 1, length: 3, hidden: 8, channels: 16, states: 2, rank: 4, kernelSize: 3, biases: true },
+      { batch: 1, length: 4, hidden: 7, channels: 6, states: 5, rank: 2, kernelSize: 1, biases: false },
+      { batch: 2, length: 5, hidden: 19, channels: 21, states: 9, rank: 5, kernelSize: 4, biases: true },
     ].map((sizes) => ({
       what: `${describeScan(sizes)}, H = ${sizes.hidden}${sizes.biases ? ', biases' : ''}`,
       inputs: layerInputs(random, sizes),
@@ -69,7 +69,14 @@ export const selectiveLayerSpec = defineSpec(SelectiveLayer, {
   perf: {
     sample: ({ side, channels }, random) => {
       const hidden = channels / 2;
-      const widths = { hidden, channels, states: 16, rank: Math.ceil(hidden / 16), taps: 4, biases: false };
+      const widths = {
+        hidden,
+        channels,
+        states: 16,
+        rank: Math.ceil(hidden / 16),
+        kernelSize: 4,
+        biases: false,
+      };
       return { inputs: layerInputs(random, { batch: 1, length: side * side, ...widths }) };
     },
   },
@@ -78,21 +85,21 @@ export const selectiveLayerSpec = defineSpec(SelectiveLayer, {
 interface LayerSizes extends ScanSizes {
   readonly hidden: number;
   readonly rank: number;
-  readonly taps: number;
+  readonly kernelSize: number;
   readonly biases: boolean;
 }
 
 function layerInputs(random: Random, sizes: LayerSizes) {
-  const { batch, length, hidden, channels, states, rank, taps, biases } = sizes;
+  const { batch, length, hidden, channels, states, rank, kernelSize, biases } = sizes;
   const matrix = (rows: number, width: number) =>
     random.tensor([rows, width], () => random.normal() / Math.sqrt(rows));
   return {
     x: random.tensor([batch, length, hidden]),
     state: random.tensor([batch, channels, states]),
-    past: random.tensor([batch, taps - 1, channels]),
+    past: random.tensor([batch, kernelSize - 1, channels]),
     gamma: random.tensor([hidden]),
     inputProjection: matrix(hidden, 2 * channels),
-    filter: random.tensor([taps, channels]),
+    filter: random.tensor([kernelSize, channels]),
     filterBias: random.tensor([channels]),
     selection: matrix(channels, rank + 2 * states),
     stepProjection: matrix(rank, channels),

@@ -28,7 +28,7 @@ const inputs = {
   filter: {
     dtype: 'float32',
     shape: ['K', 'D'],
-    doc: 'convolution kernel; the last tap applies to the current token',
+    doc: 'convolution kernel; the last element applies to the current token',
   },
   filterBias: { dtype: 'float32', shape: ['D'], doc: 'bias of the convolution' },
   ...selectionInputs,

@@ -117,8 +117,8 @@ export function convolutionParameters(
   layers: TorchLayers,
   mixer: Parameters,
   { intermediate, taps, convolutionBias }: MixerSizes,
-): [taps: Output, bias: Output] {
-  const weights = layers.taps(mixer.tensor('conv1d.weight', [intermediate, 1, taps]));
+): [filter: Output, bias: Output] {
+  const weights = layers.causalFilter(mixer.tensor('conv1d.weight', [intermediate, 1, taps]));
   if (convolutionBias) return [weights, layers.vector(mixer.tensor('conv1d.bias', [intermediate]))];
   const zeros = layers.graph.constant(mixer.nameOf('conv1d.bias'), {
     shape: [intermediate],

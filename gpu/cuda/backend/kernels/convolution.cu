@@ -9,7 +9,7 @@
 #include "tile.h"
 #include "window.h"
 
-/** Rows are positions of the output, terms are taps: the pixels in the window. */
+/** Rows are positions of the output, terms are elements of the filter: the pixels in the window. */
 struct PatchesByPosition {
   static constexpr bool ALONG_K = true;
   const Window& window;
@@ -31,30 +31,30 @@ struct PatchesByPosition {
 
   __device__ void fetch(int k0, float (&values)[FETCHED]) const {
     const int k = k0 + termOf<true>(0);
-    const Tap tap = tapOf(k, window.width, window.inChannels);
+    const FilterElement element = filterElementOf(k, window.width, window.inChannels);
 #pragma unroll
     for (int i = 0; i < FETCHED; i++) {
-      const int y = top[i] + tap.y * window.dilationY;
-      const int x = left[i] + tap.x * window.dilationX;
+      const int y = top[i] + element.y * window.dilationY;
+      const int x = left[i] + element.x * window.dilationX;
       const bool inside = images[i] && k < end && y >= 0 && y < window.inHeight && x >= 0 && x < window.inWidth;
-      values[i] = inside ? images[i][placeOf(window.in, 0, y, x, tap.channel)] : 0.0f;
+      values[i] = inside ? images[i][placeOf(window.in, 0, y, x, element.channel)] : 0.0f;
     }
   }
 };
 
-/** Rows are taps, terms are positions of the output. */
+/** Rows are elements of the filter, terms are positions of the output. */
 struct PatchesByTap {
   static constexpr bool ALONG_K = false;
   const Window& window;
   const float* x;
-  Tap tap;
+  FilterElement element;
   bool isTap;
   int end;
 
   __device__ PatchesByTap(const float* x, const Window& window, int firstRow, int end)
       : window(window), x(x), end(end) {
     const int row = firstRow + lineOf<false>(0);
-    tap = tapOf(row, window.width, window.inChannels);
+    element = filterElementOf(row, window.width, window.inChannels);
     isTap = row < window.height * window.width * window.inChannels;
   }
 
@@ -63,16 +63,16 @@ struct PatchesByTap {
     for (int i = 0; i < FETCHED; i++) {
       const int k = k0 + termOf<false>(i);
       const Position at = outPosition(k, window);
-      const int row = at.y * window.strideY - window.padTop + tap.y * window.dilationY;
-      const int column = at.x * window.strideX - window.padLeft + tap.x * window.dilationX;
+      const int row = at.y * window.strideY - window.padTop + element.y * window.dilationY;
+      const int column = at.x * window.strideX - window.padLeft + element.x * window.dilationX;
       const bool inside =
           isTap && k < end && row >= 0 && row < window.inHeight && column >= 0 && column < window.inWidth;
-      values[i] = inside ? x[placeOf(window.in, at.image, row, column, tap.channel)] : 0.0f;
+      values[i] = inside ? x[placeOf(window.in, at.image, row, column, element.channel)] : 0.0f;
     }
   }
 };
 
-/** Rows are positions of the input, terms are taps: the outputs whose window contains the pixel there. */
+/** Rows are positions of the input, terms elements of the filter: the outputs whose window contains the pixel there. */
 struct OutputsByPosition {
   static constexpr bool ALONG_K = true;
   const Window& window;
@@ -95,13 +95,13 @@ struct OutputsByPosition {
 
   __device__ void fetch(int k0, float (&values)[FETCHED]) const {
     const int k = k0 + termOf<true>(0);
-    const Tap tap = tapOf(k, window.width, window.outChannels);
+    const FilterElement element = filterElementOf(k, window.width, window.outChannels);
 #pragma unroll
     for (int i = 0; i < FETCHED; i++) {
-      const int row = windowOver(y[i], tap.y, window.dilationY, window.strideY, window.outHeight);
-      const int column = windowOver(x[i], tap.x, window.dilationX, window.strideX, window.outWidth);
+      const int row = windowOver(y[i], element.y, window.dilationY, window.strideY, window.outHeight);
+      const int column = windowOver(x[i], element.x, window.dilationX, window.strideX, window.outWidth);
       const bool inside = images[i] && k < end && row >= 0 && column >= 0;
-      values[i] = inside ? images[i][placeOf(window.out, 0, row, column, tap.channel)] : 0.0f;
+      values[i] = inside ? images[i][placeOf(window.out, 0, row, column, element.channel)] : 0.0f;
     }
   }
 };
@@ -191,16 +191,18 @@ KERNEL(convolution_input_gradient, TILE_THREADS, const float* dy, const float* f
   });
 }
 
-__device__ inline int tapsOf(const Window& window) { return window.height * window.width * window.inChannels; }
+__device__ inline int filterElementsOf(const Window& window) {
+  return window.height * window.width * window.inChannels;
+}
 
 template <typename Outputs>
 __device__ inline void filterGradient(Tiles& tiles, const float* x, const Outputs& outputs, float* dFilter,
                                       const Window& window, const Corner& corner, int begin, int end) {
-  const int taps = tapsOf(window);
+  const int elements = filterElementsOf(window);
   const PatchesByTap patches(x, window, corner.row, end);
   const Sums sums = multiplyTile(tiles, patches, outputs, begin, end);
-  forEachSum(sums, corner, taps, window.outChannels, [&](int row, int column, float sum) {
-    dFilter[((size_t)blockIdx.y * taps + row) * window.outChannels + column] = sum;
+  forEachSum(sums, corner, elements, window.outChannels, [&](int row, int column, float sum) {
+    dFilter[((size_t)blockIdx.y * elements + row) * window.outChannels + column] = sum;
   });
 }
 
@@ -208,7 +210,7 @@ __device__ inline void filterGradient(Tiles& tiles, const float* x, const Output
 KERNEL(convolution_filter_gradient, TILE_THREADS, const float* x, const float* dy, float* dFilter, Window window,
        int termsOfShare) {
   __shared__ Tiles tiles;
-  const Corner corner = cornerOf(tapsOf(window));
+  const Corner corner = cornerOf(filterElementsOf(window));
   const int begin = blockIdx.y * termsOfShare;
   const int end = min(window.images * window.outHeight * window.outWidth, begin + termsOfShare);
   const LinesAcrossK outputs(dy, window.outChannels, corner.column, window.outChannels, end);
@@ -218,7 +220,7 @@ KERNEL(convolution_filter_gradient, TILE_THREADS, const float* x, const float* d
 KERNEL(convolution_filter_gradient_channels_first, TILE_THREADS, const float* x, const float* dy, float* dFilter,
        Window window, int termsOfShare) {
   __shared__ Tiles tiles;
-  const Corner corner = cornerOf(tapsOf(window));
+  const Corner corner = cornerOf(filterElementsOf(window));
   const int begin = blockIdx.y * termsOfShare;
   const int end = min(window.images * window.outHeight * window.outWidth, begin + termsOfShare);
   const OutputsByChannel outputs{window, dy, corner.column, end};

@@ -28,15 +28,15 @@ __device__ inline void convolve(const float* __restrict__ x, const float* __rest
     const Position at = outPosition(position, window);
     const float* image = x + (size_t)at.image * window.in.image + channel / multiplier;
     Channels<WIDTH> sums = {};
-    for (int tapY = 0; tapY < window.height; tapY++) {
-      const int row = at.y * window.strideY - window.padTop + tapY * window.dilationY;
+    for (int elementY = 0; elementY < window.height; elementY++) {
+      const int row = at.y * window.strideY - window.padTop + elementY * window.dilationY;
       if (row < 0 || row >= window.inHeight) continue;
-      for (int tapX = 0; tapX < window.width; tapX++) {
-        const int column = at.x * window.strideX - window.padLeft + tapX * window.dilationX;
+      for (int elementX = 0; elementX < window.width; elementX++) {
+        const int column = at.x * window.strideX - window.padLeft + elementX * window.dilationX;
         if (column < 0 || column >= window.inWidth) continue;
         const auto pixel = channelsFrom<WIDTH>(image + (size_t)row * window.in.row + (size_t)column * window.in.column);
         const auto factors =
-            channelsFrom<WIDTH>(filter + (size_t)(tapY * window.width + tapX) * window.outChannels + channel);
+            channelsFrom<WIDTH>(filter + (size_t)(elementY * window.width + elementX) * window.outChannels + channel);
 #pragma unroll
         for (int k = 0; k < WIDTH; k++) sums.at[k] += pixel.at[k] * factors.at[k];
       }
@@ -67,15 +67,16 @@ KERNEL(depthwise_input_gradient, THREADS, const float* __restrict__ dy, const fl
     const int channel = i - position * window.inChannels;
     const Position at = inPosition(position, window);
     float sum = 0.0f;
-    for (int tapY = 0; tapY < window.height; tapY++) {
-      const int row = windowOver(at.y + window.padTop, tapY, window.dilationY, window.strideY, window.outHeight);
+    for (int elementY = 0; elementY < window.height; elementY++) {
+      const int row = windowOver(at.y + window.padTop, elementY, window.dilationY, window.strideY, window.outHeight);
       if (row < 0) continue;
-      for (int tapX = 0; tapX < window.width; tapX++) {
-        const int column = windowOver(at.x + window.padLeft, tapX, window.dilationX, window.strideX, window.outWidth);
+      for (int elementX = 0; elementX < window.width; elementX++) {
+        const int column =
+            windowOver(at.x + window.padLeft, elementX, window.dilationX, window.strideX, window.outWidth);
         if (column < 0) continue;
         const float* outputs = dy + placeOf(window.out, at.image, row, column, channel * multiplier);
         const float* factors =
-            filter + ((size_t)(tapY * window.width + tapX) * window.inChannels + channel) * multiplier;
+            filter + ((size_t)(elementY * window.width + elementX) * window.inChannels + channel) * multiplier;
         for (int q = 0; q < multiplier; q++) sum += outputs[q] * factors[q];
       }
     }
@@ -93,18 +94,18 @@ KERNEL(depthwise_filter_gradient, DEPTHWISE_CHANNELS* DEPTHWISE_SLICES, const fl
   const int thread = threadIdx.x % DEPTHWISE_CHANNELS;
   const int slice = threadIdx.x / DEPTHWISE_CHANNELS;
   const int channel = blockIdx.x * DEPTHWISE_CHANNELS + thread;
-  const int taps = window.height * window.width;
+  const int elements = window.height * window.width;
   const int begin = blockIdx.z * positionsOfShare;
   const int end = min(window.images * window.outHeight * window.outWidth, begin + positionsOfShare);
-  for (int tap = blockIdx.y; tap < taps; tap += gridDim.y) {
-    const int tapY = tap / window.width;
-    const int tapX = tap - tapY * window.width;
+  for (int element = blockIdx.y; element < elements; element += gridDim.y) {
+    const int elementY = element / window.width;
+    const int elementX = element - elementY * window.width;
     float sum = 0.0f;
     if (channel < window.outChannels) {
       for (int position = begin + slice; position < end; position += DEPTHWISE_SLICES) {
         const Position at = outPosition(position, window);
-        const int row = at.y * window.strideY - window.padTop + tapY * window.dilationY;
-        const int column = at.x * window.strideX - window.padLeft + tapX * window.dilationX;
+        const int row = at.y * window.strideY - window.padTop + elementY * window.dilationY;
+        const int column = at.x * window.strideX - window.padLeft + elementX * window.dilationX;
         if (row < 0 || row >= window.inHeight || column < 0 || column >= window.inWidth) continue;
         sum += x[placeOf(window.in, at.image, row, column, channel / multiplier)] *
                dy[(size_t)position * window.outChannels + channel];
@@ -114,7 +115,7 @@ KERNEL(depthwise_filter_gradient, DEPTHWISE_CHANNELS* DEPTHWISE_SLICES, const fl
     __syncthreads();
     if (slice == 0 && channel < window.outChannels) {
       for (int other = 1; other < DEPTHWISE_SLICES; other++) sum += partial[other][thread];
-      dFilter[((size_t)blockIdx.z * taps + tap) * window.outChannels + channel] = sum;
+      dFilter[((size_t)blockIdx.z * elements + element) * window.outChannels + channel] = sum;
     }
     __syncthreads();
   }

@@ -35,12 +35,15 @@ registerBuiltInKernel('DepthwiseConv2dNativeBackpropFilter', ({ inputs, attrs, c
   const dFilter = call.output(info.filterShape, 'float32');
   const size = util.sizeFromShape(info.filterShape);
   const across = Math.ceil(info.outChannels / DEPTHWISE_CHANNELS);
-  const taps = info.filterHeight * info.filterWidth;
-  const { shares, terms } = sharesOf(across * taps, outPositions(info), SHORTEST_SHARE);
+  const elements = info.filterHeight * info.filterWidth;
+  const { shares, terms } = sharesOf(across * elements, outPositions(info), SHORTEST_SHARE);
   const parts = shares === 1 ? dFilter : call.scratch(4 * size * shares);
   call.launch(
     'depthwise_filter_gradient',
-    { blocks: [across, Math.min(MOST_BLOCKS, taps), shares], threads: DEPTHWISE_CHANNELS * DEPTHWISE_SLICES },
+    {
+      blocks: [across, Math.min(MOST_BLOCKS, elements), shares],
+      threads: DEPTHWISE_CHANNELS * DEPTHWISE_SLICES,
+    },
     ...[call.input(x), call.input(dy), parts, windowArgument(info), multiplierOf(info), terms],
   );
   if (shares > 1) sumShares(call, parts, dFilter, size, info.outChannels, shares);

@@ -68,10 +68,10 @@ KERNEL(max_pool_positions, THREADS, const float* __restrict__ x, int* __restrict
 }
 
 /** The rows, or columns, of a window at which an input position can be; others belong to no output. */
-struct Taps {
+struct WindowRange {
   int first, last;
 };
-__device__ inline Taps tapsOf(int at, int extent, int stride, int outExtent) {
+__device__ inline WindowRange windowRangeOf(int at, int extent, int stride, int outExtent) {
   return {(int)max(0ll, at - (long long)(outExtent - 1) * stride), min(extent - 1, at)};
 }
 
@@ -85,14 +85,14 @@ KERNEL(pool_gradient, THREADS, const float* __restrict__ dy, const int* __restri
     const unsigned position = i / window.inChannels;
     const int channel = i - position * window.inChannels;
     const Position at = inPosition(position, window);
-    const Taps down = tapsOf(at.y + window.padTop, window.height, window.strideY, window.outHeight);
-    const Taps across = tapsOf(at.x + window.padLeft, window.width, window.strideX, window.outWidth);
+    const WindowRange down = windowRangeOf(at.y + window.padTop, window.height, window.strideY, window.outHeight);
+    const WindowRange across = windowRangeOf(at.x + window.padLeft, window.width, window.strideX, window.outWidth);
     float sum = 0.0f;
-    for (int tapY = down.last; tapY >= down.first; tapY--) {
-      const int row = windowOver(at.y + window.padTop, tapY, 1, window.strideY, window.outHeight);
+    for (int windowY = down.last; windowY >= down.first; windowY--) {
+      const int row = windowOver(at.y + window.padTop, windowY, 1, window.strideY, window.outHeight);
       if (row < 0) continue;
-      for (int tapX = across.last; tapX >= across.first; tapX--) {
-        const int column = windowOver(at.x + window.padLeft, tapX, 1, window.strideX, window.outWidth);
+      for (int windowX = across.last; windowX >= across.first; windowX--) {
+        const int column = windowOver(at.x + window.padLeft, windowX, 1, window.strideX, window.outWidth);
         if (column < 0) continue;
         const size_t output = placeOf(window.out, at.image, row, column, channel);
         if (!positions || positions[output] == at.y * window.inWidth + at.x) sum += dy[output];

@@ -30,10 +30,10 @@ __device__ inline Position inPosition(unsigned i, const Window& window) {
 }
 
 /** A position in the window, and a channel. */
-struct Tap {
+struct FilterElement {
   int y, x, channel;
 };
-__device__ inline Tap tapOf(unsigned i, int width, int channels) {
+__device__ inline FilterElement filterElementOf(unsigned i, int width, int channels) {
   const Position at = positionOf(i, width, channels);
   return {at.image, at.y, at.x};
 }
@@ -44,11 +44,11 @@ __device__ inline size_t placeOf(const ImageStrides& strides, int image, int y, 
 }
 
 /**
- * The output row whose window contains the input row `at - padding` at its row `tap * dilation`, or -1: `at` counts
+ * The output row whose window contains the input row `at - padding` at its row `offset * dilation`, or -1: `at` counts
  * from the first row of the padded image.
  */
-__device__ inline int windowOver(int at, int tap, int dilation, int stride, int outExtent) {
-  const int start = at - tap * dilation;
+__device__ inline int windowOver(int at, int offset, int dilation, int stride, int outExtent) {
+  const int start = at - offset * dilation;
   const int out = start / stride;
   return start >= 0 && out * stride == start && out < outExtent ? out : -1;
 }
