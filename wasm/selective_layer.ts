@@ -35,10 +35,10 @@ registerWasmKernel(SelectiveLayer, (args) => {
   product(convolved, 'selection', selected);
   const [lowRank, inputGate, outputGate] = [floats(rank), floats(states), floats(states)];
   functions.selective_split(selected, lowRank, inputGate, outputGate, rows, rank, states);
-  const rawStep = floats(channels);
-  product(lowRank, 'stepProjection', rawStep);
+  const dt = floats(channels);
+  product(lowRank, 'stepProjection', dt);
   const [step, drive] = [floats(channels), floats(channels)];
-  functions.selective_step(rawStep, inputs.stepBias, convolved, step, drive, rows, channels);
+  functions.selective_step(dt, inputs.stepBias, convolved, step, drive, rows, channels);
 
   const scanned = floats(channels);
   functions.selective_scan(

@@ -133,8 +133,8 @@ export function treeSsmFileCases(file: CaseFile): ConformanceCase[] {
 /** Checks, in float64, the steps between tensors that none of our ops computes. */
 function intermediateProblem(file: CaseFile, x: CaseTensor): string | undefined {
   const bias = file.floats('state.dt_projs_bias').values;
-  const rawStep = channelsLast(file.floats('dts_raw')).values;
-  const steps = Array.from(rawStep, (step, i) => softplusOf(step + bias[i % bias.length]));
+  const dt = channelsLast(file.floats('dts_raw')).values;
+  const steps = Array.from(dt, (step, i) => softplusOf(step + bias[i % bias.length]));
   const channels = bias.length;
   const gate = channelsLast(file.floats('Cs')).values;
   const skip = file.floats('state.Ds').values;
@@ -224,9 +224,9 @@ function runModule(file: CaseFile): Record<string, Tensor> {
   const selected = linear(x, weights('x_proj_weight'));
   const rank = selected.shape[2]! - 2;
   const [step, inputGate, outputGate] = split(selected, [rank, 1, 1], -1);
-  const rawStep = linear(step, weights('dt_projs_weight'));
+  const dt = linear(step, weights('dt_projs_weight'));
   const bias = reshape(state('dt_projs_bias'), [channels]);
-  const { decay, input } = discretize(rawStep, bias, state('A_logs'), inputGate, x);
+  const { decay, input } = discretize(dt, bias, state('A_logs'), inputGate, x);
   const trees = treesOfParentIds(file.ints('parent', 2));
   const tree = { order: toTensor(trees.order), parent: toTensor(trees.parent) };
   const scanned = treeScan(input, decay, tree as Parameters<typeof treeScan>[2]);
@@ -237,7 +237,7 @@ function runModule(file: CaseFile): Record<string, Tensor> {
   const gated = mul(reshape(outNormed, [batch, height, width, channels]), silu(gate));
   return {
     x_act: x,
-    dts_raw: rawStep,
+    dts_raw: dt,
     Bs: inputGate,
     Cs: outputGate,
     feature_out: scanned,

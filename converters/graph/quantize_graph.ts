@@ -65,10 +65,10 @@ function chosenWeights(graphs: readonly GraphBuilder[]): ReadonlySet<string> {
 function selections({ nodes }: GraphBuilder): string[] {
   const inputsOf = new Map(nodes.map(({ name, input }) => [name, input]));
   const source = (output: Output) => inputsOf.get(nodeName(output)) ?? [];
-  return nodes.flatMap(({ op, input: [rawStep, , , inputGate] }) => {
+  return nodes.flatMap(({ op, input: [dt, , , inputGate] }) => {
     if (op !== 'Discretize') return [];
     const [selected] = source(inputGate);
-    return [source(rawStep)[1], source(selected)[1]];
+    return [source(dt)[1], source(selected)[1]];
   });
 }
 
@@ -213,8 +213,8 @@ function addLayer(
   const u = node('CausalConvolution', 'u', [projected, filter, filterBias, past]);
   const selected = linear('selected', [u, selection]);
   const parts = node('SelectiveSplit', 'parts', [selected], { states: int(states) });
-  const rawStep = linear('raw_step', [parts, stepProjection]);
-  const step = node('SelectiveStep', 'step', [rawStep, stepBias, u]);
+  const dt = linear('raw_step', [parts, stepProjection]);
+  const step = node('SelectiveStep', 'step', [dt, stepBias, u]);
   const [inputGate, outputGate] = [outputOf(parts, 1), outputOf(parts, 2)];
   const scanned = node(
     'SelectiveScan',

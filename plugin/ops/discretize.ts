@@ -19,8 +19,8 @@ import { alreadyComputed, defineOp } from './declare.js';
 import { runOp } from './kernels.js';
 
 const inputs = {
-  rawStep: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'step (delta) before bias and softplus' },
-  stepBias: { dtype: 'float32', shape: ['D'], doc: 'bias of the step (delta)' },
+  rawStep: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'dt (delta) before its bias and softplus' },
+  stepBias: { dtype: 'float32', shape: ['D'], doc: 'bias of dt' },
   logA: { dtype: 'float32', shape: ['D', 'N'], doc: 'state matrix A as log(-A), N states per channel' },
   inputGate: { dtype: 'float32', shape: ['B', 'V', 'N'], doc: 'input matrix B of the state-space model' },
   x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'input of the state-space model' },
@@ -39,10 +39,10 @@ export const Discretize = defineOp({
   attributes: {},
   outputs: { decay: scanned('decay of a tree scan'), input: scanned('input of a tree scan') },
   compose: (inputs) => {
-    const { decay, drive } = parts(inputs);
+    const { decay, deltaBu } = parts(inputs);
     const [batch, vertices, channels, states] = decay.shape;
     const shape = [batch, vertices, channels * states];
-    return [reshape(decay, shape), reshape(drive, shape)];
+    return [reshape(decay, shape), reshape(deltaBu, shape)];
   },
   gradient: {
     saves: inputNames,
@@ -88,7 +88,7 @@ function parts({ rawStep, stepBias, logA, inputGate, x }: Readonly<Record<string
   const decay = exp(mul(rate, step));
   const gate = expandDims(inputGate, 2);
   const value = expandDims(x, -1);
-  return { step, rate, decay, gate, value, drive: mul(mul(step, gate), value) };
+  return { step, rate, decay, gate, value, deltaBu: mul(mul(step, gate), value) };
 }
 
 /**

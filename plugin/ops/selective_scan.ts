@@ -9,11 +9,11 @@ import { scanGradients } from './selective_scan_gradient.js';
 
 /** Inputs that both selective scans share. */
 export const scanInputs = {
-  step: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'step (delta) of each token and channel' },
+  step: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'dt (delta) of each token and channel' },
   drive: {
     dtype: 'float32',
     shape: ['B', 'L', 'D'],
-    doc: 'contribution of each token to the state, before the input matrix B',
+    doc: 'dt * x of each token and channel; times the input matrix B it is deltaB_u',
   },
   logA: { dtype: 'float32', shape: ['D', 'N'], doc: 'state matrix A as log(-A), N states per channel' },
   inputGate: { dtype: 'float32', shape: ['B', 'L', 'N'], doc: 'input matrix B of the state-space model' },

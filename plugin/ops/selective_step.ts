@@ -22,14 +22,18 @@ export const SelectiveStep = defineOp({
   name: 'SelectiveStep',
   doc: 'step = softplus(rawStep + stepBias); drive = step * x (A. Gu and T. Dao, "Mamba", 2023, algorithm 2).',
   inputs: {
-    rawStep: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'step (delta) before bias and softplus' },
-    stepBias: { dtype: 'float32', shape: ['D'], doc: 'bias of the step (delta)' },
+    rawStep: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'dt (delta) before its bias and softplus' },
+    stepBias: { dtype: 'float32', shape: ['D'], doc: 'bias of dt' },
     x: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'input of the state-space model' },
   },
   attributes: {},
   outputs: {
-    step: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'step (delta)' },
-    drive: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'drive of the scan: step * x' },
+    step: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'dt (delta), the step of the discretisation' },
+    drive: {
+      dtype: 'float32',
+      shape: ['B', 'L', 'D'],
+      doc: 'dt * x; times the input matrix B it is deltaB_u of the reference code',
+    },
   },
   compose: ({ rawStep, stepBias, x }) => {
     const raw = add(rawStep, stepBias);

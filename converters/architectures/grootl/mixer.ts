@@ -160,12 +160,8 @@ export function selectiveMixer(
   const selected = layers.linear(`${name}/x_proj`, convolved, { weights: mixer.selection });
   const parts = graph.node('SelectiveSplit', `${name}/parts`, [selected], { states: int(sizes.states) });
   const [inputGate, outputGate] = [outputOf(parts, 1), outputOf(parts, 2)];
-  const rawStep = layers.linear(`${name}/dt_proj`, parts, { weights: mixer.stepProjection });
-  const step = graph.node('SelectiveStep', `${name}/step`, [
-    rawStep,
-    layers.vector(mixer.stepBias),
-    convolved,
-  ]);
+  const dt = layers.linear(`${name}/dt_proj`, parts, { weights: mixer.stepProjection });
+  const step = graph.node('SelectiveStep', `${name}/step`, [dt, layers.vector(mixer.stepBias), convolved]);
   const drive = outputOf(step, 1);
 
   const scanned = [step, drive, layers.asStored(mixer.decay), inputGate, outputGate];

@@ -273,11 +273,11 @@ export function treeStateSpaceModel(
     weights: ssm.tensor('x_proj_weight', [1, rank + 2, inner]),
   });
   const selection = graph.node('SelectiveSplit', `${name}/parts`, [selected], { states: int(1) });
-  const rawStep = layers.linear(`${name}/dt_proj`, outputOf(selection, 0), {
+  const dt = layers.linear(`${name}/dt_proj`, outputOf(selection, 0), {
     weights: ssm.tensor('dt_projs_weight', [1, inner, rank]),
   });
   const discretized = graph.node('Discretize', `${name}/discretized`, [
-    rawStep,
+    dt,
     layers.vector(ssm.tensor('dt_projs_bias', [1, inner])),
     layers.asStored(ssm.tensor('A_logs', [inner, 1])),
     outputOf(selection, 1),
