@@ -13,7 +13,7 @@ export const MAMBA_130M: GrootLSizes = {
 };
 
 /** config.json of a model of these sizes. */
-export function mambaConfig(sizes: GrootLSizes): Record<string, unknown> {
+function mambaConfig(sizes: GrootLSizes): Record<string, unknown> {
   return {
     model_type: 'mamba',
     num_hidden_layers: sizes.layers,
@@ -33,7 +33,7 @@ export function mambaConfig(sizes: GrootLSizes): Record<string, unknown> {
 }
 
 /** Values of a tensor, with magnitudes as in a trained model. */
-export function mambaValues(name: string, shape: readonly number[], random: () => number): Float32Array {
+function mambaValues(name: string, shape: readonly number[], random: () => number): Float32Array {
   const values = new Float32Array(elementsOf(shape));
   const fanIn = shape.length > 1 ? shape[shape.length - 1] : 1;
   if (name.endsWith('A_log')) return values.map((_, i) => Math.log(1 + (i % shape[1])));

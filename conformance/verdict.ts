@@ -145,7 +145,7 @@ function explainTrees(
 const DRAWN_VERTICES = 900;
 
 /** Two trees for the report, unless they are too large to draw. */
-export function treePair(
+function treePair(
   expected: readonly (readonly [number, number])[],
   given: readonly (readonly [number, number])[],
   numVertices: number,

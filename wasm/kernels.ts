@@ -76,7 +76,7 @@ export function registerWasmKernel<D extends OpDeclaration, Functions = WasmFunc
 }
 
 /** Adapts a kernel over addresses to tensors. */
-export function backendKernel<D extends OpDeclaration, Functions>(
+function backendKernel<D extends OpDeclaration, Functions>(
   op: D,
   kernel: WasmKernel<D, Functions>,
 ): BackendKernel<D> {

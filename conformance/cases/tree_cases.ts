@@ -44,7 +44,7 @@ export function storedAsFloat32(scale: number) {
 }
 
 /** The vertex pairs of edges, the smaller id first, as a set of keys. */
-export function edgeKeys(pairs: ArrayLike<number>): Set<string> {
+function edgeKeys(pairs: ArrayLike<number>): Set<string> {
   const keys = new Set<string>();
   for (let i = 0; i + 1 < pairs.length; i += 2) {
     keys.add(`${Math.min(pairs[i], pairs[i + 1])}-${Math.max(pairs[i], pairs[i + 1])}`);

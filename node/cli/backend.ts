@@ -11,7 +11,7 @@ import { note } from './terminal.js';
 
 export { type CliBackend, registerGradients, type StartedBackend };
 
-export const CLI_BACKENDS: readonly CliBackend[] = ['auto', ...backendsOn('node')];
+const CLI_BACKENDS: readonly CliBackend[] = ['auto', ...backendsOn('node')];
 
 /** Adds `--backend` to a command. */
 export function withBackend(command: Command): Command {

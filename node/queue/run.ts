@@ -47,7 +47,7 @@ export interface Row {
 }
 
 /** The run does not exist, or has been replaced. */
-export class NoRun extends Error {}
+class NoRun extends Error {}
 
 /** Appends batches; existing ones must be the same. */
 const EXTEND = `

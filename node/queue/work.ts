@@ -5,7 +5,7 @@ import { type Row, type Run, type Unit, unitOf } from './run.js';
 import { Turns } from './turns.js';
 
 /** How often an input or a batch is started before it is given up. */
-export const TRIES = 3;
+const TRIES = 3;
 const POLL_MS = 1000;
 
 export interface WorkOptions<Input extends { readonly file: string }> {

@@ -4,7 +4,7 @@ import { IOU_THRESHOLDS, type Matches, MOST_RESULTS, rightAt, wrongAt } from './
 const LARGEST = 1e10;
 
 /** Ranges of object sizes with separate scores, in square pixels. */
-export const AREAS = {
+const AREAS = {
   all: { least: 0, most: LARGEST },
   small: { least: 0, most: 32 ** 2 },
   medium: { least: 32 ** 2, most: 96 ** 2 },

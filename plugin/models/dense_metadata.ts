@@ -55,11 +55,11 @@ export interface DenseMetadata extends VisionMetadata {
 }
 
 /** Longest side to which an image may be resized or padded, in pixels. */
-export const MAX_DENSE_SIDE = 16_384;
+const MAX_DENSE_SIDE = 16_384;
 /** Upper bound of the multiples to which sizes are rounded up, in pixels. */
 const MAX_MULTIPLE = 1024;
 /** Maximum number of classes. The model outputs a map per class. */
-export const MAX_DENSE_CLASSES = 65_536;
+const MAX_DENSE_CLASSES = 65_536;
 
 /** A side of an image or of a window, in pixels. */
 export const SIDE = integer(1, MAX_DENSE_SIDE);

@@ -204,7 +204,7 @@ export function edgeWeights(features: Values, edges: Values, channels: number, m
  * added as ((0+4)+(2+6))+((1+5)+(3+7)), every product and sum rounded. The last step of the cosine is in float64, rounded
  * once.
  */
-export function edgeWeightsInFloat32(
+function edgeWeightsInFloat32(
   features: Values,
   edges: Values,
   channels: number,

@@ -15,7 +15,7 @@ import { bool, type GraphBuilder, type Output, text } from '../../graph/graph_bu
 import { fedTree, spanningTree, type TreeNodes, treeOf } from '../../graph/tree_nodes.js';
 
 /** The defaults, which are GrootV's. */
-export const DEFAULT_SCAN = {
+const DEFAULT_SCAN = {
   scan: 'tree',
   metric: 'cosine',
   trees: 'block',

@@ -21,7 +21,7 @@ export interface UperNetSettings extends DenseSettings, UperNetGraphSettings {
 const SCALE = [2048, 512] as const;
 const CROP = [512, 512] as const;
 const STRIDE = [341, 341] as const;
-export const POOL_SCALES: readonly number[] = [1, 2, 3, 6];
+const POOL_SCALES: readonly number[] = [1, 2, 3, 6];
 
 const DETECTION = ['scoreThreshold', 'iouThreshold', 'maxDetections', 'maskThreshold', 'proposals'] as const;
 

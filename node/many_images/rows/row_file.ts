@@ -30,7 +30,7 @@ export interface RowOutput {
 }
 
 /** The journal of a row file. */
-export function journalOf(path: string): string {
+function journalOf(path: string): string {
   return `${path}.partial`;
 }
 
