@@ -285,6 +285,20 @@ t.test('a queue', { skip: noRedis ?? false }, async (t) => {
     t.same(await collect(url), rowsOf(files(2)));
   });
 
+  await t.test('a run of another version is refused, and can be begun anew', async (t) => {
+    await add(url, files(3), SPEC, { force: true });
+    for (const spec of ['{}', 'no JSON']) {
+      await connected(url, ({ redis }) => redis.hset('grootvl:run', 'spec', spec));
+      await t.rejects(
+        connected(url, ({ redis }) => Run.open(redis, 'run')),
+        {
+          message: /^the run 'run' was added by another version of this package: use that version, or begin/,
+        },
+      );
+    }
+    t.equal(await add(url, files(3), SPEC, { force: true }), 3);
+  });
+
   await t.test('a worker of a run that is removed says so, and leaves nothing', async (t) => {
     await add(url, files(40));
     let begun = () => {};

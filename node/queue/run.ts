@@ -99,6 +99,19 @@ export function unitOf(name: string): Unit {
   return { batch: Number(batch), ...(input !== undefined && { input: Number(input) }) };
 }
 
+/** @throws {Error} one line, if it is not what this version stores */
+function specOf(name: string, text: string): RunSpec {
+  try {
+    const spec: RunSpec = JSON.parse(text);
+    if (typeof spec.task.kind === 'string' && typeof spec.digest === 'string') return spec;
+  } catch {
+    // Reported below.
+  }
+  throw new Error(
+    `the run '${name}' was added by another version of this package: use that version, or begin it anew with --force`,
+  );
+}
+
 export class Run<Input = unknown> {
   private readonly key: string;
 
@@ -127,7 +140,7 @@ export class Run<Input = unknown> {
 
   static async find<Input>(redis: Redis, name: string): Promise<Run<Input> | undefined> {
     const [id, spec] = await redis.hmget(keyOf(name), 'id', 'spec');
-    return id && spec ? new Run(redis, name, id, JSON.parse(spec)) : undefined;
+    return id && spec ? new Run(redis, name, id, specOf(name, spec)) : undefined;
   }
 
   /** @throws {NoRun} one line that names the existing runs */
