@@ -13,8 +13,9 @@ const DIST = join(ROOT, 'dist');
 const ADDON = join('gpu', 'cuda', 'grootvl_cuda.node'); // built by build_cuda.mjs if there is a toolkit
 
 const { 'check-all': checkAll } = parseArgs({ options: { 'check-all': { type: 'boolean' } } }).values;
-// With declarations, to find types that dist/ could not declare. What is compiled below is part of it.
-if (checkAll) tsc('-p', '.', '--noEmit', '--declaration');
+// With declarations, to find types that dist/ could not declare, and with the folders of the compilation: imports of the package
+// by its name are then those of the sources. What is compiled below is part of it.
+if (checkAll) tsc('-p', '.', '--noEmit', '--declaration', '--rootDir', '.', '--outDir', 'dist');
 const toCompile = ['-p', 'tsconfig.build.json', checkAll ? '--noCheck' : '--noEmitOnError'];
 /** Relative to dist/. */
 const emitted = new Set(
