@@ -1,4 +1,4 @@
-/** Linear layers and convolutions with 8-bit weights on WebAssembly: integer rows and weights, see quantized_product.as.ts. */
+/** Layers and convolutions with 8-bit weights on WebAssembly: integer rows and weights, see quantized_product.as.ts. */
 import { backend_util, type TensorInfo } from '@tensorflow/tfjs-core';
 import { rowsOf } from '../plugin/kernels/sizes.js';
 import type { OpDeclaration } from '../plugin/ops/declaration.js';

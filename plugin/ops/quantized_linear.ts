@@ -1,6 +1,6 @@
 /**
  * QuantizedLinear, QuantizedResidualLinear and QuantizedGatedLinear: linear layers with 8-bit weights. The latter two replace
- * it where a backend has kernels for them, as ResidualLinear and GatedLinear replace Linear.
+ * it where a backend has kernels for them, as ResidualLinear and GatedLinear do for float32 weights.
  */
 import { add, type Tensor } from '@tensorflow/tfjs-core';
 import { type Activation, activationAttribute } from './activations.js';
