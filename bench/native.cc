@@ -1,5 +1,5 @@
-// The native code that WebAssembly kernels are compared with: the same algorithms in C++ for this processor, with all of
-// its vector instructions (g++ -O3 -march=native), and its peak rate in 128-bit vectors without fused multiply-add,
+// The native code that WebAssembly kernels are compared with: the same algorithms in C++ for this processor, with all
+// of its vector instructions (g++ -O3 -march=native), and its peak rate in 128-bit vectors without fused multiply-add,
 // which is all that WebAssembly SIMD offers.
 //   native scan FILE, native tree FILE   time one problem, as JSON
 //   native peak                          GFLOP/s

@@ -1,4 +1,5 @@
-// Copies values from parents to their children along a tree, and sums gradients over children. The root is its own parent.
+// Copies values from parents to their children along a tree, and sums gradients over children. The root is its own
+// parent.
 #include <cstring>
 
 #include "simd.h"
@@ -33,8 +34,7 @@ EXPORT void at_parent_gradient(const float* dy,        // [B, V, D]
     for (int i = 0; i < vertices; i++) {
       const float* const from = dy + size_t(order[i]) * channels;
       float* const to = dx + size_t(order[parent[i]]) * channels;
-      for_channels(to, channels,
-                   [&](Channel d, int n) { return add(load_first(to + d, n), load_first(from + d, n)); });
+      for_channels(to, channels, [&](Channel d, int n) { return add(load_first(to + d, n), load_first(from + d, n)); });
     }
     dy += size_t(vertices) * channels;
     dx += size_t(vertices) * channels;

@@ -36,9 +36,7 @@ struct Term {
 };
 
 // Bytes of scratch memory that depthwise_input_gradient needs.
-EXPORT int depthwise_input_scratch(const Window* window) {
-  return int(sizeof(Term)) * filter_elements_of(*window);
-}
+EXPORT int depthwise_input_scratch(const Window* window) { return int(sizeof(Term)) * filter_elements_of(*window); }
 
 // The output position that reads `position` through the filter's position `before`, or -1 if there is none.
 INLINE int output_of(int position, int before, int offset, int stride, int size) {
@@ -50,7 +48,7 @@ INLINE int output_of(int position, int before, int offset, int stride, int size)
 EXPORT void depthwise_input_gradient(const float* dy,      // [batch, out_height, out_width, out_channels]
                                      const float* filter,  // [filter_height, filter_width, channels, outputs of each]
                                      float* dx,            // [batch, height, width, channels], the result
-                                     Term* summands,        // of depthwise_input_scratch
+                                     Term* summands,       // of depthwise_input_scratch
                                      const Window* window) {
   const Window& w = *window;
   const int each = w.out_channels / w.channels;
@@ -65,7 +63,7 @@ EXPORT void depthwise_input_gradient(const float* dy,      // [batch, out_height
             const int out_x = output_of(x, w.left, j * w.dilation_width, w.stride_width, w.out_width);
             if (out_x < 0) continue;
             summands[count++] = {dy + (size_t(out_y) * w.out_width + out_x) * w.out_channels,
-                             filter + size_t(i * w.filter_width + j) * w.out_channels};
+                                 filter + size_t(i * w.filter_width + j) * w.out_channels};
           }
         }
         if (each == 1) {
@@ -98,8 +96,7 @@ INLINE void add_pixels(float* to, const float* x, const float* dy, int count, si
     for (int i = 0; i < VECTORS; i++)
       sums[i] = add(sums[i], mul(load_first(x + i * LANES, lanes), load_first(dy + i * LANES, lanes)));
   }
-  for (int i = 0; i < VECTORS; i++)
-    store_first(to + i * LANES, add(load_first(to + i * LANES, lanes), sums[i]), lanes);
+  for (int i = 0; i < VECTORS; i++) store_first(to + i * LANES, add(load_first(to + i * LANES, lanes), sums[i]), lanes);
 }
 
 // Sums each row of the output first, so that rounding errors do not accumulate over all positions.

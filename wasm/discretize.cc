@@ -18,7 +18,7 @@ EXPORT void discretize(const float* raw_step,    // [rows, D]
   rates_of(log_a, rate, channels * states);
   for (int row = 0; row < rows; row++) {
     discretize_row(raw_step + size_t(row) * channels, step_bias, rate, input_gate + size_t(row) * states,
-                   x + size_t(row) * channels, decay + row * scanned, input + row * scanned, scratch + scanned, channels,
-                   states);
+                   x + size_t(row) * channels, decay + row * scanned, input + row * scanned, scratch + scanned,
+                   channels, states);
   }
 }

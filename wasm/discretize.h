@@ -20,9 +20,8 @@ INLINE void discretize_row(const float* raw_step,    // [D]
   softplus_row(raw_step, step_bias, step, channels);
   if (states == 1) {
     const v128_t gate = splat(*input_gate);
-    for_channels(input, channels, [&](Channel d, int n) {
-      return mul(mul(load_first(step + d, n), gate), load_first(x + d, n));
-    });
+    for_channels(input, channels,
+                 [&](Channel d, int n) { return mul(mul(load_first(step + d, n), gate), load_first(x + d, n)); });
     for_channels(decay, channels, [&](Channel d, int n) {
       return power_of_two_below(mul(load_first(rate + d, n), load_first(step + d, n)));
     });
@@ -32,7 +31,6 @@ INLINE void discretize_row(const float* raw_step,    // [D]
     const v128_t step_d = splat(step[d]), x_d = splat(x[d]);
     for_channels(decay, states,
                  [&](Channel s, int n) { return power_of_two_below(mul(load_first(rate + s, n), step_d)); });
-    for_channels(input, states,
-                 [&](Channel s, int n) { return mul(mul(step_d, load_first(input_gate + s, n)), x_d); });
+    for_channels(input, states, [&](Channel s, int n) { return mul(mul(step_d, load_first(input_gate + s, n)), x_d); });
   }
 }

@@ -27,8 +27,7 @@ EXPORT void edge_dissimilarity(const float* features,  // [B, V, D]
                                const int32_t* edges,   // [E, 2]
                                float* weights,         // [B, E], the result
                                const double* norms,    // [B, V], of edge_norms, used by the cosine
-                               int first,
-                               int end,
+                               int first, int end,
                                int vertices,   // V
                                int num_edges,  // E
                                int channels,   // D
@@ -51,14 +50,8 @@ EXPORT void edge_dissimilarity(const float* features,  // [B, V, D]
 }
 
 template <Metric metric>
-static void add_gradients(const float* features,
-                          const int32_t* edges,
-                          const float* dy,
-                          float* dfeatures,
-                          const double* norms,
-                          int num_edges,
-                          int channels,
-                          double smallest_norm) {
+static void add_gradients(const float* features, const int32_t* edges, const float* dy, float* dfeatures,
+                          const double* norms, int num_edges, int channels, double smallest_norm) {
   for (int e = 0; e < num_edges; e++) {
     const auto end = [&](int v) -> End {
       const size_t row = size_t(v) * channels;

@@ -5,8 +5,8 @@
 
 // Position of a coordinate along an axis of `size` pixels.
 struct Position {
-  int first;    // the pixel at or before it
-  float low;    // weight of that pixel, and of the one after it
+  int first;  // the pixel at or before it
+  float low;  // weight of that pixel, and of the one after it
   float high;
   float slope;  // derivative of the pixel position; 0 where it is clamped
 };
@@ -46,8 +46,8 @@ INLINE int corners_of(const Position& row, const Position& column, size_t image,
       const int c = column.first + right;
       if (c < 0 || c >= width) continue;
       const float of_column = right ? column.high : column.low;
-      corners[count++] = {((image * height + r) * width + c) * channels, of_row * of_column,
-                          right ? of_row : -of_row, down ? of_column : -of_column};
+      corners[count++] = {((image * height + r) * width + c) * channels, of_row * of_column, right ? of_row : -of_row,
+                          down ? of_column : -of_column};
     }
   }
   return count;
@@ -68,8 +68,8 @@ EXPORT void grid_sample(const float* x,     // [N, H, W, C]
   Corner corners[4];
   for (size_t image = 0; image < size_t(images); image++) {
     for (int p = 0; p < positions; p++, grid += 2, y += channels) {
-      const bool counts = position_of(grid[0], width, border, aligned, column) &&
-                          position_of(grid[1], height, border, aligned, row);
+      const bool counts =
+          position_of(grid[0], width, border, aligned, column) && position_of(grid[1], height, border, aligned, row);
       const int count = counts ? corners_of(row, column, image, height, width, channels, corners) : 0;
       for_channels(y, channels, [&](int d, int n) {
         v128_t sum = zero();

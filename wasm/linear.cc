@@ -17,8 +17,8 @@ EXPORT void linear_pack(const float* weights,  // [I, columns]
   pack_panels(weights, packed, inputs, columns, first, end);
 }
 
-// Adds `residual` to a part of `rows` rows that has just been written, while it is in the first-level cache. Not inlined,
-// for the same reason as activate.
+// Adds `residual` to a part of `rows` rows that has just been written, while it is in the first-level cache. Not
+// inlined, for the same reason as activate.
 __attribute__((noinline)) static void add_rows(float* y, const float* residual, int rows, int outputs, int columns) {
   for (int r = 0; r < rows; r++, y += outputs, residual += outputs) {
     for_channels(y, columns, [&](Channel d, int n) { return add(load_first(residual + d, n), load_first(y + d, n)); });

@@ -15,7 +15,9 @@ EXPORT void normalize(const float* x,          // [rows, channels]
     means[i] = mean[i % channels];
     deviations[i] = deviation[i % channels];
   }
-  const auto normalized = [&](v128_t values, int at) { return div(sub(values, load(means + at)), load(deviations + at)); };
+  const auto normalized = [&](v128_t values, int at) {
+    return div(sub(values, load(means + at)), load(deviations + at));
+  };
   for (; rows >= LANES; rows -= LANES) {
     for (int at = 0; at < period; at += LANES) store(y + at, normalized(load(x + at), at));
     x += period;

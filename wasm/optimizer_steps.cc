@@ -1,16 +1,15 @@
 // Elementwise parameter updates, and the norm of gradients.
 #include "rows.h"
 
-EXPORT void adamw_step(const float* value,     // [size]
-                       const float* gradient,  // [size]
-                       const float* m,         // [size]
-                       const float* v,         // [size]
-                       float* updated,         // [size], the first result
-                       float* mean,            // [size], the second
-                       float* variance,        // [size], the third
-                       int size,
-                       float beta1, float rest1,  // 1 - beta1
-                       float beta2, float rest2,  // 1 - beta2
+EXPORT void adamw_step(const float* value,                  // [size]
+                       const float* gradient,               // [size]
+                       const float* m,                      // [size]
+                       const float* v,                      // [size]
+                       float* updated,                      // [size], the first result
+                       float* mean,                         // [size], the second
+                       float* variance,                     // [size], the third
+                       int size, float beta1, float rest1,  // 1 - beta1
+                       float beta2, float rest2,            // 1 - beta2
                        float epsilon, float keep, float rate, float correction) {
   const auto step = [&](int i, int n) __attribute__((always_inline)) {
     const v128_t g = load_first(gradient + i, n);
@@ -30,8 +29,7 @@ EXPORT void momentum_step(const float* value,     // [size]
                           const float* velocity,  // [size], or null: zeros
                           float* updated,         // [size], the first result
                           float* next,            // [size], the second
-                          int size,
-                          float momentum, float decay, float rate, bool nesterov) {
+                          int size, float momentum, float decay, float rate, bool nesterov) {
   for_channels(updated, size, [&](int i, int n) {
     const v128_t old = load_first(value + i, n);
     const v128_t g = add(load_first(gradient + i, n), mul(old, splat(decay)));

@@ -30,10 +30,11 @@ INLINE void add_tile(const float* x,      // [terms, 4]
       high[i] = add(high[i], mul(value, panel_high));
     }
   };
-  for_terms(terms, step, [&]() __attribute__((always_inline)) {
-    x += STEPS * TILE;
-    panel += STEPS * PANEL;
-  });
+  for_terms(
+      terms, step, [&]() __attribute__((always_inline)) {
+        x += STEPS * TILE;
+        panel += STEPS * PANEL;
+      });
   const int first = columns < LANES ? columns : LANES;
 #pragma unroll
   for (int i = 0; i < TILE; i++, to += stride) {

@@ -40,8 +40,7 @@ INLINE int panels_of(int columns) { return (columns + PANEL - 1) / PANEL; }
 // Row k of panel p holds eight columns of weights[k], from first + 8p on; those beyond the last are zero.
 INLINE void pack_panels(const float* weights,  // [rows, columns]
                         float* packed,         // [ceil((end - first) / 8), rows, 8], the result
-                        int rows,
-                        int columns,
+                        int rows, int columns,
                         int first,  // column
                         int end     // behind the last column
 ) {
@@ -110,11 +109,12 @@ INLINE void tile(const float* x, const float* panel, v128_t bias_low, v128_t bia
       high[r] = add_product(high[r], value, weights_high);
     }
   };
-  for_terms(inputs, step, [&]() __attribute__((always_inline)) {
+  for_terms(
+      inputs, step, [&]() __attribute__((always_inline)) {
 #pragma unroll
-    for (int r = 0; r < ROWS; r++) rows[r] += STEPS;
-    panel += STEPS * PANEL;
-  });
+        for (int r = 0; r < ROWS; r++) rows[r] += STEPS;
+        panel += STEPS * PANEL;
+      });
 #pragma unroll
   for (int r = 0; r < ROWS; r++) {
     float* const to = y + size_t(r) * outputs;

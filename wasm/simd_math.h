@@ -55,8 +55,8 @@ INLINE v128_t log_one_plus(v128_t u) {
   return mul(t, polynomial(mul(t, t), 2.0f, 0.666664183f, 0.400215268f, 0.280018032f, 0.280119896f));
 }
 
-// softplus(x[d] + bias[d]) of a row: log(1 + e^x) without overflow. The constants of the exponential and of the logarithm
-// together exceed the registers of x64: a single loop takes 1.3 times as long as two.
+// softplus(x[d] + bias[d]) of a row: log(1 + e^x) without overflow. The constants of the exponential and of the
+// logarithm together exceed the registers of x64: a single loop takes 1.3 times as long as two.
 INLINE void softplus_row(const float* x, const float* bias, float* to, int channels) {
   for_channels(to, channels, [&](Channel d, int n) {
     const v128_t sum = add(load_first(x + d, n), load_first(bias + d, n));

@@ -6,9 +6,7 @@ static int bits_of(int number) { return number == 0 ? 0 : 32 - __builtin_clz(num
 // A block is identified by its last cell and its level, 0 for a cell.
 static int levels_of(int vertices, int shift) { return bits_of(Edges::cells_of(vertices, shift) - 1) + 1; }
 
-EXPORT int tree_edges_bytes(int vertices, int shift) {
-  return 4 * Edges::numbers_of(vertices, shift);
-}
+EXPORT int tree_edges_bytes(int vertices, int shift) { return 4 * Edges::numbers_of(vertices, shift); }
 
 EXPORT int tree_edges_scratch(int vertices, int shift) {
   const int blocks = Edges::cells_of(vertices, shift) * levels_of(vertices, shift);
@@ -22,11 +20,11 @@ EXPORT void tree_edges(const int32_t* order,   // [V] vertex ids in breadth-firs
                        int vertices,           // V
                        int shift               // a cell has 2^shift vertices
 ) {
-  int32_t* const first = scratch;             // cell of the subtree, by position; then whether a child was visited
-  int32_t* const last = first + vertices;     // cell of the subtree
-  int32_t* const block = last + vertices;     // of the edge to the parent
-  int32_t* const sorted = block + vertices;   // positions
-  int32_t* const ends = sorted + vertices;    // of blocks
+  int32_t* const first = scratch;            // cell of the subtree, by position; then whether a child was visited
+  int32_t* const last = first + vertices;    // cell of the subtree
+  int32_t* const block = last + vertices;    // of the edge to the parent
+  int32_t* const sorted = block + vertices;  // positions
+  int32_t* const ends = sorted + vertices;   // of blocks
   const int cells = Edges::cells_of(vertices, shift), levels = levels_of(vertices, shift);
 
   for (int i = 0; i < vertices; i++) first[i] = last[i] = order[i] >> shift;

@@ -103,8 +103,9 @@ struct BlockDecays {
   INLINE_MEMBER void set(int vertex, int, const Compute& compute) const {
     for (int group = 0; group < groups; group++) {
       const int first = group << shift;
-      values[size_t(vertex) * stride + group] = sum_channels(
-          1 << shift, [&](Channel d, int n) { return compute(Channel{first + d.first, d.offset}, n); });
+      values[size_t(vertex) * stride + group] = sum_channels(1 << shift, [&](Channel d, int n) {
+        return compute(Channel{first + d.first, d.offset}, n);
+      });
     }
   }
 };
@@ -147,8 +148,9 @@ INLINE void with_decays(const DecayRows& rows, int channels, const Run& run) {
 // y = base + decay * other.
 template <typename Decay>
 INLINE void add_scaled(float* y, const float* base, const Decay& decay, const float* other, int channels) {
-  for_channels(
-      y, channels, [&](Channel d, int n) { return add(load_first(base + d, n), mul(decay(d, n), load_first(other + d, n))); });
+  for_channels(y, channels, [&](Channel d, int n) {
+    return add(load_first(base + d, n), mul(decay(d, n), load_first(other + d, n)));
+  });
 }
 
 // `a` if the bit is 1, else `b`, without a branch: with a bool the compiler would generate one.

@@ -1,12 +1,12 @@
 // One or two passes along a tree, O(V * D).
 #include "tree_passes.h"
 
-EXPORT void tree_scan(const float* x,         // [V, stride], D channels of it
-                      const float* decay,     // [V, decay_stride], G of it, decay[v] on the edge from v to its parent
-                      const int32_t* edges,   // of tree_edges.cc
-                      int shift,              // of its cells
-                      float* y,               // [V, stride], D channels of it, the result
-                      int vertices,           // V
+EXPORT void tree_scan(const float* x,        // [V, stride], D channels of it
+                      const float* decay,    // [V, decay_stride], G of it, decay[v] on the edge from v to its parent
+                      const int32_t* edges,  // of tree_edges.cc
+                      int shift,             // of its cells
+                      float* y,              // [V, stride], D channels of it, the result
+                      int vertices,          // V
                       int stride,
                       int channels,  // D
                       int decay_stride,

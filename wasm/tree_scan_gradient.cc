@@ -40,16 +40,16 @@ static void gradient_of_whole_tree(const float* x, const Decays& decays, const f
       });
 }
 
-EXPORT void tree_scan_gradient(const float* x,         // [V, stride], D channels of it, as all values
-                               const float* decay,     // [V, decay_stride], G of it
-                               const int32_t* edges,   // of tree_edges.cc
-                               int shift,              // of its cells
-                               const float* y,         // output of the scan
-                               const float* dy,        // its gradient
-                               float* dx,              // the first result
-                               float* ddecay,          // [V, decay_stride], G of it, the second result
-                               float* scratch,         // [V, stride], D channels of it, used for the whole tree
-                               int vertices,           // V
+EXPORT void tree_scan_gradient(const float* x,        // [V, stride], D channels of it, as all values
+                               const float* decay,    // [V, decay_stride], G of it
+                               const int32_t* edges,  // of tree_edges.cc
+                               int shift,             // of its cells
+                               const float* y,        // output of the scan
+                               const float* dy,       // its gradient
+                               float* dx,             // the first result
+                               float* ddecay,         // [V, decay_stride], G of it, the second result
+                               float* scratch,        // [V, stride], D channels of it, used for the whole tree
+                               int vertices,          // V
                                int stride,
                                int channels,  // D
                                int decay_stride,

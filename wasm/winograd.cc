@@ -195,8 +195,8 @@ INLINE void convolve(const float* x, const float* packed, const float* bias, flo
         for (int b = 0; b < S::GROUPS; b++) {
           const int terms = S::terms(a) * S::terms(b) * w.channels;
           const size_t before = size_t(terms_before<STRIDE>(a, b)) * w.channels * panels + size_t(panel) * terms;
-          multiply_block(tiles.values_of(a, b), packed + before * PANEL, nullptr, tiles.sums_of(a, b), rows, terms, columns, 0,
-                         some, [](float*, int, int) {});
+          multiply_block(tiles.values_of(a, b), packed + before * PANEL, nullptr, tiles.sums_of(a, b), rows, terms,
+                         columns, 0, some, [](float*, int, int) {});
         }
       }
       const int output = first_output + column;
@@ -249,7 +249,8 @@ INLINE void pack_channel(const float* filter,  // [3, 3, channels, out_channels]
 }
 
 template <int STRIDE>
-INLINE void pack(const float* filter, float* packed, const Window& w, int first_output, int outputs, int first, int end) {
+INLINE void pack(const float* filter, float* packed, const Window& w, int first_output, int outputs, int first,
+                 int end) {
   const int panels = panels_of(outputs);
   for (int c = 0; c < w.channels; c += PACKED_ROWS) {
     const int behind = c + PACKED_ROWS < w.channels ? c + PACKED_ROWS : w.channels;
@@ -275,8 +276,7 @@ EXPORT int winograd_scratch(const Window* window,  // as convolution_window.ts w
 // Panels of a filter for winograd, of which those from `first` to `end` are written.
 EXPORT void winograd_pack(const float* filter,  // [3, 3, channels, out_channels]
                           float* packed,        // [16 or 25 (stride 2), channels, outputs in panels], the result
-                          const Window* window,
-                          int first_output,
+                          const Window* window, int first_output,
                           int outputs,  // from first_output on, a multiple of 4
                           int first,    // panel
                           int end       // behind the last panel
@@ -297,8 +297,7 @@ EXPORT void winograd(const float* x,       // [batch, height, width, channels]
                      float* scratch,       // of winograd_scratch
                      const Window* window,
                      int block,  // tiles at a time
-                     int first_output,
-                     int outputs,
+                     int first_output, int outputs,
                      int first,  // tile
                      int count, Activation activation) {
   if (window->stride_width == 1) {

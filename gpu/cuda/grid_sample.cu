@@ -14,8 +14,8 @@ struct Position {
 /** Rounded in each step, so that the same pixels are read on every backend. All values are 0 if no pixel counts. */
 __device__ inline Position positionOf(float coordinate, int size, bool border, bool aligned) {
   const float along = __fadd_rn(coordinate == coordinate ? coordinate : -1.0f, 1.0f);
-  float at = aligned ? __fmul_rn(along / 2.0f, (float)(size - 1))
-                     : __fadd_rn(__fmul_rn(along, (float)size), -1.0f) / 2.0f;
+  float at =
+      aligned ? __fmul_rn(along / 2.0f, (float)(size - 1)) : __fadd_rn(__fmul_rn(along, (float)size), -1.0f) / 2.0f;
   float slope = (aligned ? size - 1 : size) / 2.0f;
   if (border) {
     if (!(at > 0.0f && at < size - 1)) slope = 0.0f;
@@ -43,8 +43,8 @@ __device__ inline void forCorners(const Position& row, const Position& column, i
 }
 
 /** One thread per element of y, [N, positions, C]. */
-KERNEL(grid_sample, THREADS, const float* __restrict__ x, const float* __restrict__ grid, float* __restrict__ y, int size,
-       int height, int width, int channels, int positions, int border, int aligned) {
+KERNEL(grid_sample, THREADS, const float* __restrict__ x, const float* __restrict__ grid, float* __restrict__ y,
+       int size, int height, int width, int channels, int positions, int border, int aligned) {
   FOR_EACH(i, size) {
     const unsigned position = i / channels, c = i - position * channels;
     const Position column = positionOf(grid[2 * position], width, border, aligned);

@@ -54,12 +54,12 @@ static __device__ inline void forEachGroup(const float* features, const int* ord
   }
 }
 
-#define PARENT_DISSIMILARITY(name, metric)                                                                            \
-  KERNEL(name, THREADS, const float* __restrict__ features, const int* __restrict__ order,                            \
-         const int* __restrict__ parent, float* __restrict__ distance, Sizes sizes) {                                 \
-    forEachGroup<metric>(features, order, parent, sizes, [&](size_t at, bool hasParent, const Sums<metric>& sums) {   \
-      distance[at] = hasParent ? sums.dissimilarity() : 0.0f;                                                         \
-    });                                                                                                               \
+#define PARENT_DISSIMILARITY(name, metric)                                                                          \
+  KERNEL(name, THREADS, const float* __restrict__ features, const int* __restrict__ order,                          \
+         const int* __restrict__ parent, float* __restrict__ distance, Sizes sizes) {                               \
+    forEachGroup<metric>(features, order, parent, sizes, [&](size_t at, bool hasParent, const Sums<metric>& sums) { \
+      distance[at] = hasParent ? sums.dissimilarity() : 0.0f;                                                       \
+    });                                                                                                             \
   }
 
 PARENT_DISSIMILARITY(parent_dissimilarity_cosine, COSINE)
@@ -114,9 +114,9 @@ static __device__ inline void collect(const float* features, const int* order, c
   }
 }
 
-#define TREE_PARAMETERS                                                                                    \
-  const float *__restrict__ features, const int *__restrict__ order, const int *__restrict__ parent,       \
-      const int *__restrict__ schedules
+#define TREE_PARAMETERS                                                                              \
+  const float* __restrict__ features, const int* __restrict__ order, const int* __restrict__ parent, \
+      const int* __restrict__ schedules
 
 KERNEL(parent_dissimilarity_gradient_cosine, THREADS, TREE_PARAMETERS, const Factors* __restrict__ factors,
        float* __restrict__ dfeatures, Sizes sizes) {

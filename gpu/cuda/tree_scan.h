@@ -170,7 +170,8 @@ struct Rows {
  * small, eight for large trees, and sixteen, which prefetch further ahead, if there are few blocks. tree_grid.ts
  * chooses.
  */
-#define TREE_KERNELS(name, BODY, ...)                                  \
-  KERNEL(name##_4, OCCUPANCY(4 * WARP, 10), __VA_ARGS__) { BODY(4, 2) } \
-  KERNEL(name##_8, OCCUPANCY(8 * WARP, 5), __VA_ARGS__) { BODY(8, 2) }  \
-  KERNEL(name##_16, 16 * WARP, __VA_ARGS__) { BODY(16, 4) }
+#define TREE_KERNELS(name, BODY, ...)                                                                        \
+  KERNEL(name##_4, OCCUPANCY(4 * WARP, 10), __VA_ARGS__){BODY(4, 2)} KERNEL(                                 \
+      name##_8, OCCUPANCY(8 * WARP, 5), __VA_ARGS__){BODY(8, 2)} KERNEL(name##_16, 16 * WARP, __VA_ARGS__) { \
+    BODY(16, 4)                                                                                              \
+  }

@@ -1,12 +1,18 @@
 /** CUDA's short vectors, with its alignments. */
 #pragma once
 
-#define DEFINE_VECTORS(type, name, pairAlignment, quadAlignment)               \
-  struct __attribute__((aligned(pairAlignment))) name##2 { type x, y; };       \
-  struct name##3 { type x, y, z; };                                            \
-  struct __attribute__((aligned(quadAlignment))) name##4 { type x, y, z, w; }; \
-  inline name##2 make_##name##2(type x, type y) { return {x, y}; }             \
-  inline name##3 make_##name##3(type x, type y, type z) { return {x, y, z}; }  \
+#define DEFINE_VECTORS(type, name, pairAlignment, quadAlignment)              \
+  struct __attribute__((aligned(pairAlignment))) name##2 {                    \
+    type x, y;                                                                \
+  };                                                                          \
+  struct name##3 {                                                            \
+    type x, y, z;                                                             \
+  };                                                                          \
+  struct __attribute__((aligned(quadAlignment))) name##4 {                    \
+    type x, y, z, w;                                                          \
+  };                                                                          \
+  inline name##2 make_##name##2(type x, type y) { return {x, y}; }            \
+  inline name##3 make_##name##3(type x, type y, type z) { return {x, y, z}; } \
   inline name##4 make_##name##4(type x, type y, type z, type w) { return {x, y, z, w}; }
 
 DEFINE_VECTORS(signed char, char, 2, 4)
