@@ -74,7 +74,10 @@ async function buildKernels(output) {
   if (!isStale(output, [...cxx, ...headers])) return;
   if (!emscripten) return;
   // Every function marked EXPORT in the sources: side modules keep only listed functions.
-  const listed = execFileSync('grep', ['-ohE', '^EXPORT .*\\(', ...cxx], { cwd: sources, encoding: 'utf8' });
+  const listed = execFileSync('grep', ['-ohE', '^EXPORT [^(]*\\(', ...cxx], {
+    cwd: sources,
+    encoding: 'utf8',
+  });
   await runEmcc(
     cxx,
     [...listed.matchAll(/(\w+)\($/gm)].map(([, name]) => name),
