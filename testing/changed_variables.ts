@@ -24,7 +24,7 @@ function calls(): Record<string, Call> {
   const [x, order] = [random([1, 4, 5], 1), ids([0, 1, 2, 3])];
   const scanned = {
     step: tf.abs(x),
-    drive: x,
+    deltaU: x,
     inputGate: random([1, 4, 2], 2),
     outputGate: random([1, 4, 2], 3),
   };

@@ -1,7 +1,7 @@
 // Softplus, exponentials and products in one pass over the activations.
 #include "discretize.h"
 
-EXPORT void discretize(const float* raw_step,    // [rows, D]
+EXPORT void discretize(const float* dt,          // [rows, D]
                        const float* step_bias,   // [D]
                        const float* log_a,       // [D, N]
                        const float* input_gate,  // [rows, N]
@@ -17,7 +17,7 @@ EXPORT void discretize(const float* raw_step,    // [rows, D]
   float* const rate = scratch;
   rates_of(log_a, rate, channels * states);
   for (int row = 0; row < rows; row++) {
-    discretize_row(raw_step + size_t(row) * channels, step_bias, rate, input_gate + size_t(row) * states,
+    discretize_row(dt + size_t(row) * channels, step_bias, rate, input_gate + size_t(row) * states,
                    x + size_t(row) * channels, decay + row * scanned, input + row * scanned, scratch + scanned,
                    channels, states);
   }

@@ -8,7 +8,7 @@ INLINE void rates_of(const float* log_a, float* rate, int size) {
 }
 
 // A row of D channels with N states each.
-INLINE void discretize_row(const float* raw_step,    // [D]
+INLINE void discretize_row(const float* dt,          // [D]
                            const float* step_bias,   // [D]
                            const float* rate,        // [D, N], of rates_of
                            const float* input_gate,  // [N]
@@ -17,7 +17,7 @@ INLINE void discretize_row(const float* raw_step,    // [D]
                            float* input,             // [D*N], the second result
                            float* step,              // [D], scratch memory
                            int channels, int states) {
-  softplus_row(raw_step, step_bias, step, channels);
+  softplus_row(dt, step_bias, step, channels);
   if (states == 1) {
     const v128_t gate = splat(*input_gate);
     for_channels(input, channels,

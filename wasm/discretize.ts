@@ -5,13 +5,7 @@ import { partsOf } from './threads.js';
 
 registerWasmKernel(
   Discretize,
-  ({
-    inputs: { rawStep, stepBias, logA, inputGate, x },
-    outputs: { decay, input },
-    shapes,
-    inParts,
-    scratch,
-  }) => {
+  ({ inputs: { dt, stepBias, logA, inputGate, x }, outputs: { decay, input }, shapes, inParts, scratch }) => {
     const [batch, vertices, channels] = shapes.x;
     const states = shapes.logA[1];
     const parts = partsOf(batch * vertices, channels * (2 + 2 * states));
@@ -19,13 +13,7 @@ registerWasmKernel(
     const space = scratch(parts.slots * bytes);
     const at = (address: number, row: number, width: number) => address + 4 * row * width;
     inParts('discretize', parts, (row, count, slot) => [
-      ...([
-        at(rawStep, row, channels),
-        stepBias,
-        logA,
-        at(inputGate, row, states),
-        at(x, row, channels),
-      ] as const),
+      ...([at(dt, row, channels), stepBias, logA, at(inputGate, row, states), at(x, row, channels)] as const),
       ...([at(decay, row, channels * states), at(input, row, channels * states)] as const),
       ...([space + slot * bytes, count, channels, states] as const),
     ]);
@@ -36,14 +24,14 @@ registerWasmKernel(DiscretizeGradient, ({ inputs, outputs, shapes, functions, sc
   const [batch, vertices, channels] = shapes.x;
   const states = shapes.logA[1];
   functions.discretize_gradient(
-    inputs.rawStep,
+    inputs.dt,
     inputs.stepBias,
     inputs.logA,
     inputs.inputGate,
     inputs.x,
     inputs.ddecay,
     inputs.dinput,
-    outputs.rawStep,
+    outputs.dt,
     outputs.stepBias,
     outputs.logA,
     outputs.inputGate,

@@ -3,7 +3,7 @@
 #include "rows.h"
 #include "simd_math.h"
 
-EXPORT void discretize_gradient(const float* raw_step,    // [rows, D]
+EXPORT void discretize_gradient(const float* dt,          // [rows, D]
                                 const float* step_bias,   // [D]
                                 const float* log_a,       // [D, N]
                                 const float* input_gate,  // [rows, N]
@@ -31,7 +31,7 @@ EXPORT void discretize_gradient(const float* raw_step,    // [rows, D]
   for_channels(rate, size, [&](int i, int n) { return wasm_f32x4_neg(exponential(load_first(log_a + i, n))); });
   for (int row = 0; row < rows; row++) {
     for_vectors(channels, [&](int d, int n) {
-      const v128_t raw = add(load_first(raw_step + d, n), load_first(step_bias + d, n));
+      const v128_t raw = add(load_first(dt + d, n), load_first(step_bias + d, n));
       const v128_t power = exponential(wasm_f32x4_neg(wasm_f32x4_abs(raw)));
       const v128_t inverse = div(splat(1.0f), add(splat(1.0f), power));
       store_first(step + d, add(larger(raw, zero()), log_one_plus(power)), n);
@@ -75,7 +75,7 @@ EXPORT void discretize_gradient(const float* raw_step,    // [rows, D]
     }
     biases.next_row();
     rates.next_row();
-    raw_step += channels;
+    dt += channels;
     x += channels;
     input_gate += states;
     ddecay += size;

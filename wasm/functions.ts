@@ -112,7 +112,7 @@ export interface WasmFunctions {
   ): void;
   // discretize.cc
   discretize(
-    rawStep: number,
+    dt: number,
     stepBias: number,
     logA: number,
     inputGate: number,
@@ -126,7 +126,7 @@ export interface WasmFunctions {
   ): void;
   // discretize_gradient.cc
   discretize_gradient(
-    rawStep: number,
+    dt: number,
     stepBias: number,
     logA: number,
     inputGate: number,
@@ -410,7 +410,7 @@ export interface WasmFunctions {
   selective_scan_rates(logA: number, to: number, size: number): void;
   selective_scan(
     step: number,
-    drive: number,
+    deltaU: number,
     rate: number,
     inputGate: number,
     outputGate: number,
@@ -445,18 +445,18 @@ export interface WasmFunctions {
   ): void;
   // selective_step.cc
   selective_step(
-    rawStep: number,
+    dt: number,
     stepBias: number,
     x: number,
     step: number,
-    drive: number,
+    deltaU: number,
     rows: number,
     channels: number,
   ): void;
   // selective_tree_scan.cc
   selective_tree_scan(
     step: number,
-    drive: number,
+    deltaU: number,
     logA: number,
     inputGate: number,
     outputGate: number,

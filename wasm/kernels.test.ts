@@ -293,7 +293,7 @@ t.test('gradients over more rows than a block of sums has', async (t) => {
         [
           DiscretizeGradient,
           {
-            ...{ rawStep: x, stepBias: vector, logA: random([D, N], 4), inputGate: activations(5, N), x: y },
+            ...{ dt: x, stepBias: vector, logA: random([D, N], 4), inputGate: activations(5, N), x: y },
             ...{ ddecay: activations(6, D * N), dinput: activations(7, D * N) },
           },
         ] as const,

@@ -53,7 +53,7 @@ t.test('selectiveScan and selectiveTreeScan', async () => {
       await compare(() => {
         const inputs = {
           step: tf.softplus(random([batch, length, channels], seed)),
-          drive: random([batch, length, channels], seed + 1),
+          deltaU: random([batch, length, channels], seed + 1),
           logA: random([channels, states], seed + 2),
           inputGate: random([batch, length, states], seed + 3),
           outputGate: random([batch, length, states], seed + 4),

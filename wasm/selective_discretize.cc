@@ -30,17 +30,17 @@ EXPORT void selective_discretize(const float* x,           // [rows, D]
   float* const step = rate + scanned;
   float* const selected = step + channels;
   float* const low_rank = selected + DISCRETIZED_ROWS * width;
-  float* const raw_step = low_rank + DISCRETIZED_ROWS * rank;
+  float* const dt = low_rank + DISCRETIZED_ROWS * rank;
   const auto nothing = [](float*, int, int) {};
   rates_of(log_a, rate, channels * states);
   for (int first = 0; first < rows; first += DISCRETIZED_ROWS) {
     const int count = rows - first < DISCRETIZED_ROWS ? rows - first : DISCRETIZED_ROWS;
     multiply_block(x, selection, nullptr, selected, count, channels, width, 0, panels_of(width), nothing);
     for (int r = 0; r < count; r++) copy_row(low_rank + r * rank, selected + r * width, rank);
-    multiply_block(low_rank, projection, nullptr, raw_step, count, rank, channels, 0, panels_of(channels), nothing);
+    multiply_block(low_rank, projection, nullptr, dt, count, rank, channels, 0, panels_of(channels), nothing);
     for (int r = 0; r < count; r++) {
       const float* const gates = selected + r * width + rank;
-      discretize_row(raw_step + r * channels, step_bias, rate, gates, x, decay, input, step, channels, states);
+      discretize_row(dt + r * channels, step_bias, rate, gates, x, decay, input, step, channels, states);
       copy_row(output_gate, gates + states, states);
       x += channels;
       decay += scanned;

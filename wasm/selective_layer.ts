@@ -37,12 +37,12 @@ registerWasmKernel(SelectiveLayer, (args) => {
   functions.selective_split(selected, lowRank, inputGate, outputGate, rows, rank, states);
   const dt = floats(channels);
   product(lowRank, 'stepProjection', dt);
-  const [step, drive] = [floats(channels), floats(channels)];
-  functions.selective_step(dt, inputs.stepBias, convolved, step, drive, rows, channels);
+  const [step, deltaU] = [floats(channels), floats(channels)];
+  functions.selective_step(dt, inputs.stepBias, convolved, step, deltaU, rows, channels);
 
   const scanned = floats(channels);
   functions.selective_scan(
-    ...([step, drive, ratesOf(args), inputGate, outputGate, inputs.state] as const),
+    ...([step, deltaU, ratesOf(args), inputGate, outputGate, inputs.state] as const),
     ...([scanned, outputs.nextState, scratch(scanBytesAToken(states) * length)] as const),
     ...([batch, length, channels, states, attributes.inputScale] as const),
   );

@@ -16,15 +16,15 @@ EXPORT void selective_scan_rates(const float* log_a,  // [D, N]
 }
 
 // Advances one token: h = decay * h + input in place, and the output of every channel.
-static void advance(const float* step, const float* drive, const float* rate, const float* input_gate,
+static void advance(const float* step, const float* delta_u, const float* rate, const float* input_gate,
                     const float* output_gate, float* h, float* y, float input_scale, int channels, int states) {
   for (int d = 0; d < channels; d++, rate += states, h += states) {
-    const v128_t step_d = splat(step[d]), drive_d = splat(input_scale * drive[d]);
+    const v128_t step_d = splat(step[d]), delta_u_d = splat(input_scale * delta_u[d]);
     v128_t sum = zero();
     for (int n = 0; n < states; n += LANES) {
       const int count = states - n < LANES ? states - n : LANES;
       const v128_t decay = power_of_two(mul(load_first(rate + n, count), step_d));
-      const v128_t next = add(mul(decay, load_first(h + n, count)), mul(drive_d, load_first(input_gate + n, count)));
+      const v128_t next = add(mul(decay, load_first(h + n, count)), mul(delta_u_d, load_first(input_gate + n, count)));
       store_first(h + n, next, count);
       sum = add(sum, mul(next, load_first(output_gate + n, count)));
     }
@@ -33,7 +33,7 @@ static void advance(const float* step, const float* drive, const float* rate, co
 }
 
 EXPORT void selective_scan(const float* step,         // [B, L, D]
-                           const float* drive,        // [B, L, D]
+                           const float* delta_u,      // [B, L, D]
                            const float* rate,         // [D, N], of selective_scan_rates
                            const float* input_gate,   // [B, L, N]
                            const float* output_gate,  // [B, L, N]
@@ -59,7 +59,7 @@ EXPORT void selective_scan(const float* step,         // [B, L, D]
       }
     }
     for (int t = 0; length < SHORT && t < length; t++) {
-      advance(step + size_t(t) * channels, drive + size_t(t) * channels, rate, input_gate + size_t(t) * states,
+      advance(step + size_t(t) * channels, delta_u + size_t(t) * channels, rate, input_gate + size_t(t) * states,
               output_gate + size_t(t) * states, next_state, y + size_t(t) * channels, input_scale, channels, states);
     }
     if (length >= SHORT) {
@@ -68,7 +68,7 @@ EXPORT void selective_scan(const float* step,         // [B, L, D]
     }
     for (int d = 0; length >= SHORT && d < channels; d += LANES) {
       const int count = channels - d < LANES ? channels - d : LANES;
-      load_block(block, step, drive, sizes, d, count);
+      load_block(block, step, delta_u, sizes, d, count);
       for (int n = 0; n < states; n += 2) {
         const int used = states - n < 2 ? 1 : 2;
         v128_t rates[2], h[2];
@@ -87,7 +87,7 @@ EXPORT void selective_scan(const float* step,         // [B, L, D]
       store_block(block, y, sizes, d, count);
     }
     step += size_t(length) * channels;
-    drive += size_t(length) * channels;
+    delta_u += size_t(length) * channels;
     y += size_t(length) * channels;
     input_gate += size_t(length) * states;
     output_gate += size_t(length) * states;

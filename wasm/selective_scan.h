@@ -11,11 +11,11 @@ struct Sizes {
 
 // Memory of a block of four channels.
 struct Block {
-  v128_t* step;   // [L]
-  v128_t* drive;  // [L]
-  v128_t* y;      // [L]
-  v128_t* decay;  // [L, 2]
-  v128_t* sums;   // [L, 2]
+  v128_t* step;     // [L]
+  v128_t* delta_u;  // [L]
+  v128_t* y;        // [L]
+  v128_t* decay;    // [L, 2]
+  v128_t* sums;     // [L, 2]
   // The gates of a text, by pairs of states [N / 2, L, 2], so that each pass reads its own contiguously; the last of an
   // odd number is separate, [L].
   float* input_gate;
@@ -53,12 +53,12 @@ INLINE void store_lanes(float* to, int stride, int count, v128_t lanes) {
 }
 
 // Loads steps and drives of `count` channels from d on, and clears the output.
-INLINE void load_block(const Block& block, const float* step, const float* drive, const Sizes& sizes, int d,
+INLINE void load_block(const Block& block, const float* step, const float* delta_u, const Sizes& sizes, int d,
                        int count) {
   for (int t = 0; t < sizes.length; t++) {
     const size_t at = size_t(t) * sizes.channels + d;
     block.step[t] = load_first(step + at, count);
-    block.drive[t] = load_first(drive + at, count);
+    block.delta_u[t] = load_first(delta_u + at, count);
     block.y[t] = zero();
   }
 }
@@ -77,7 +77,7 @@ INLINE void recur(const Block& block, const v128_t* rate, v128_t* h, int n, int 
 #pragma unroll
     for (int k = 0; k < STATES; k++) {
       const v128_t decay = power_of_two(mul(rate[k], block.step[t]));
-      const v128_t input = mul(block.drive[t], wasm_v128_load32_splat(input_gate + k));
+      const v128_t input = mul(block.delta_u[t], wasm_v128_load32_splat(input_gate + k));
       if (KEEP) {
         block.decay[t * STATES + k] = decay;
         block.sums[t * STATES + k] = input;

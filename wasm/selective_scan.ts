@@ -28,12 +28,12 @@ export function ratesOf({
 
 registerWasmKernel(SelectiveScan, (args) => {
   const { inputs, outputs, shapes, attributes, functions, scratch } = args;
-  const { step, drive, inputGate, outputGate, state } = inputs;
+  const { step, deltaU, inputGate, outputGate, state } = inputs;
   const [batch, length, channels] = shapes.step;
   const [, states] = shapes.logA;
   functions.selective_scan(
     step,
-    drive,
+    deltaU,
     ratesOf(args),
     inputGate,
     outputGate,

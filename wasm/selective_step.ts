@@ -5,11 +5,11 @@ import { partsOf } from './threads.js';
 
 registerWasmKernel(
   SelectiveStep,
-  ({ inputs: { rawStep, stepBias, x }, outputs: { step, drive }, shapes, inParts }) => {
+  ({ inputs: { dt, stepBias, x }, outputs: { step, deltaU }, shapes, inParts }) => {
     const [batch, length, channels] = shapes.x;
     const at = (address: number, row: number) => address + 4 * row * channels;
     inParts('selective_step', partsOf(batch * length, 3 * channels), (row, count) => [
-      ...([at(rawStep, row), stepBias, at(x, row), at(step, row), at(drive, row), count, channels] as const),
+      ...([at(dt, row), stepBias, at(x, row), at(step, row), at(deltaU, row), count, channels] as const),
     ]);
   },
 );

@@ -46,7 +46,7 @@ INLINE void scan_states(const Block& block, const Edge* edges, const v128_t* rat
 }
 
 EXPORT void selective_tree_scan(const float* step,         // [B, L, D]
-                                const float* drive,        // [B, L, D]
+                                const float* delta_u,      // [B, L, D]
                                 const float* log_a,        // [D, N]
                                 const float* input_gate,   // [B, L, N]
                                 const float* output_gate,  // [B, L, N]
@@ -70,7 +70,7 @@ EXPORT void selective_tree_scan(const float* step,         // [B, L, D]
     pair_states(output_gate, block.output_gate, 1.0f, sizes);
     for (int d = 0; d < channels; d += LANES) {
       const int count = channels - d < LANES ? channels - d : LANES;
-      load_block(block, step, drive, sizes, d, count);
+      load_block(block, step, delta_u, sizes, d, count);
       for (int n = 0; n < states; n += 2) {
         const int used = states - n < 2 ? 1 : 2;
         v128_t rate[2], h[2];
@@ -88,7 +88,7 @@ EXPORT void selective_tree_scan(const float* step,         // [B, L, D]
       store_block(block, y, sizes, d, count);
     }
     step += size_t(length) * channels;
-    drive += size_t(length) * channels;
+    delta_u += size_t(length) * channels;
     y += size_t(length) * channels;
     input_gate += size_t(length) * states;
     output_gate += size_t(length) * states;

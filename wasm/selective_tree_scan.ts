@@ -5,12 +5,12 @@ import { registerWasmKernel } from './kernels.js';
 import { scanBytesAToken } from './selective_scan.js';
 
 registerWasmKernel(SelectiveTreeScan, ({ inputs, outputs, shapes, attributes, functions, scratch }) => {
-  const { step, drive, logA, inputGate, outputGate, order, parent } = inputs;
+  const { step, deltaU, logA, inputGate, outputGate, order, parent } = inputs;
   const [batch, length, channels] = shapes.step;
   const [, states] = shapes.logA;
   functions.selective_tree_scan(
     step,
-    drive,
+    deltaU,
     logA,
     inputGate,
     outputGate,

@@ -65,7 +65,7 @@ export function treeSsmFileCases(file: CaseFile): ConformanceCase[] {
   const discretizeCase = outputsCase(discretizeSpec, {
     name,
     inputs: {
-      rawStep: byVertex('dts_raw'),
+      dt: byVertex('dts_raw'),
       stepBias: flat(file.floats('state.dt_projs_bias')),
       logA: file.floats('state.A_logs'),
       inputGate: byVertex('Bs'),

@@ -5,9 +5,9 @@ import { gridOf } from './backend/launch.js';
 import { registerCudaKernel } from './kernels.js';
 
 registerCudaKernel(Discretize, ({ inputs, outputs: { decay, input }, shapes, call }) => {
-  const { rawStep, stepBias, logA, inputGate, x } = inputs;
+  const { dt, stepBias, logA, inputGate, x } = inputs;
   const [channels, states] = shapes.logA;
   const size = sizeOf(decay.shape);
-  const given = [rawStep, stepBias, logA, inputGate, x, decay, input] as const;
+  const given = [dt, stepBias, logA, inputGate, x, decay, input] as const;
   call.launch('discretize', gridOf(size), ...given, size, channels, states);
 });

@@ -42,7 +42,7 @@ t.test('nothing is left behind, nothing is read back', async (t) => {
       const tree = boruvkaMST(edgeDissimilarity(x, edges), edges, { numVertices: 6 });
       const gates = tf.slice(x, [0, 0, 0], [2, 6, 4]);
       const logA = tf.reshape(tf.slice(x, [0, 0, 0], [1, 4, 8]), [8, 4]);
-      const inputs = { step: tf.abs(x), drive: x, logA, inputGate: gates, outputGate: gates };
+      const inputs = { step: tf.abs(x), deltaU: x, logA, inputGate: gates, outputGate: gates };
       selectiveTreeScan(inputs, tree);
       selectiveScan(inputs);
       gelu(silu(layerNormalization(x, gamma, gamma)));

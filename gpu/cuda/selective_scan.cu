@@ -3,12 +3,12 @@
 #include "selective_scan.h"
 
 /** blockIdx.x counts tiles of channels, and images. */
-KERNEL(selective_scan, WARP, const float* __restrict__ step, const float* __restrict__ drive,
+KERNEL(selective_scan, WARP, const float* __restrict__ step, const float* __restrict__ deltaU,
        const float* __restrict__ logA, const float* __restrict__ inputGate, const float* __restrict__ outputGate,
        const float* __restrict__ state, float* y, float* __restrict__ nextState, Sizes sizes, int tiles,
        float inputScale) {
   const size_t image = blockIdx.x / tiles;
-  Scan scan = scanOf(step, drive, inputGate, outputGate, y, sizes, image, blockIdx.x % tiles);
+  Scan scan = scanOf(step, deltaU, inputGate, outputGate, y, sizes, image, blockIdx.x % tiles);
   const size_t ofState = (image * sizes.channels + scan.channel) * sizes.states;
   int pass = 0;
   do {

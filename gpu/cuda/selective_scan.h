@@ -44,7 +44,7 @@ static __device__ inline void store(float* row, int first, int states, const Gat
   }
 }
 
-/** -exp(logA); 0 for states beyond the last, whatever their drive. */
+/** -exp(logA); 0 for states beyond the last, whatever their deltaU. */
 static __device__ inline Gates rates(const float* row, int first, int states) {
   const Gates logA = load(row, first, states);
   Gates rate;
@@ -83,7 +83,7 @@ static __device__ inline void readAhead(int count, Read read, Visit visit) {
 /** The values of a token that a thread reads; zeros beyond the end. */
 struct Token {
   float step;
-  float drive;
+  float deltaU;
   float y;  // of the previous passes
   Gates in;
   Gates out;
@@ -92,7 +92,7 @@ struct Token {
 
 struct Scan {
   const float* step;
-  const float* drive;
+  const float* deltaU;
   const float* inputGate;
   const float* outputGate;
   float* y;
@@ -108,7 +108,7 @@ struct Scan {
     if (!inside || t >= sizes.length) return token;
     const size_t here = (size_t)t * sizes.channels + channel;
     token.step = step[here];
-    token.drive = drive[here];
+    token.deltaU = deltaU[here];
     if (!isFirst && writes()) token.y = y[here];
     token.in = load(inputGate + (size_t)t * sizes.states, first, sizes.states);
     token.out = load(outputGate + (size_t)t * sizes.states, first, sizes.states);
@@ -125,12 +125,12 @@ struct Scan {
     readAhead<Token>(
         sizes.length, [&](int t) { return read(t, extra, isFirst); },
         [&](int t, const Token& token) {
-          const float drive = inputScale * token.drive;
+          const float deltaU = inputScale * token.deltaU;
           const float more[OWN] = {token.extra.x, token.extra.y, token.extra.z, token.extra.w};
           float sum = 0.0f;
 #pragma unroll
           for (int k = 0; k < OWN; k++) {
-            h.state[k] = expf(rate.state[k] * token.step) * h.state[k] + drive * token.in.state[k];
+            h.state[k] = expf(rate.state[k] * token.step) * h.state[k] + deltaU * token.in.state[k];
             sum += (h.state[k] + extraWeight * more[k]) * token.out.state[k];
           }
           sum = sumOfGroup(sum);
@@ -139,12 +139,12 @@ struct Scan {
   }
 };
 
-static __device__ inline Scan scanOf(const float* step, const float* drive, const float* inputGate,
+static __device__ inline Scan scanOf(const float* step, const float* deltaU, const float* inputGate,
                                      const float* outputGate, float* y, const Sizes& sizes, size_t image, int tile) {
   const int channel = tile * (blockDim.x / GROUP) + threadIdx.x / GROUP;
   const size_t tokens = image * sizes.length;
   return {step + tokens * sizes.channels,
-          drive + tokens * sizes.channels,
+          deltaU + tokens * sizes.channels,
           inputGate + tokens * sizes.states,
           outputGate + tokens * sizes.states,
           y + tokens * sizes.channels,

@@ -6,13 +6,13 @@ import { SELECTIVE_CHANNELS } from './constants.js';
 import { registerCudaKernel } from './kernels.js';
 
 registerCudaKernel(SelectiveScan, ({ inputs, outputs: { y, nextState }, shapes, attributes, call }) => {
-  const { step, drive, logA, inputGate, outputGate, state = null } = inputs;
+  const { step, deltaU, logA, inputGate, outputGate, state = null } = inputs;
   const [batch, length, channels] = shapes.step;
   const tiles = Math.ceil(channels / SELECTIVE_CHANNELS);
   call.launch(
     'selective_scan',
     { blocks: batch * tiles, threads: WARP },
-    ...[step, drive, logA, inputGate, outputGate, state, y, nextState],
+    ...[step, deltaU, logA, inputGate, outputGate, state, y, nextState],
     [batch, length, channels, shapes.logA[1]],
     tiles,
     new Float32(attributes.inputScale),

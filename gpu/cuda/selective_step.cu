@@ -3,11 +3,11 @@
 #include "indexing.h"
 #include "scalar_math.h"
 
-KERNEL(selective_step, THREADS, const float* __restrict__ rawStep, const float* __restrict__ stepBias,
-       const float* __restrict__ x, float* __restrict__ step, float* __restrict__ drive, int size, int channels) {
+KERNEL(selective_step, THREADS, const float* __restrict__ dt, const float* __restrict__ stepBias,
+       const float* __restrict__ x, float* __restrict__ step, float* __restrict__ deltaU, int size, int channels) {
   FOR_EACH(i, size) {
-    const float s = softplus(rawStep[i] + stepBias[i % channels]);
+    const float s = softplus(dt[i] + stepBias[i % channels]);
     step[i] = s;
-    drive[i] = s * x[i];
+    deltaU[i] = s * x[i];
   }
 }

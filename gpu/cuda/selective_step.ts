@@ -4,8 +4,8 @@ import { SelectiveStep } from '../../plugin/ops/selective_step.js';
 import { gridOf } from './backend/launch.js';
 import { registerCudaKernel } from './kernels.js';
 
-registerCudaKernel(SelectiveStep, ({ inputs, outputs: { step, drive }, shapes, call }) => {
-  const { rawStep, stepBias, x } = inputs;
+registerCudaKernel(SelectiveStep, ({ inputs, outputs: { step, deltaU }, shapes, call }) => {
+  const { dt, stepBias, x } = inputs;
   const size = sizeOf(shapes.x);
-  call.launch('selective_step', gridOf(size), rawStep, stepBias, x, step, drive, size, shapes.x[2]);
+  call.launch('selective_step', gridOf(size), dt, stepBias, x, step, deltaU, size, shapes.x[2]);
 });

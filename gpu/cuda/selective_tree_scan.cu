@@ -10,7 +10,7 @@ struct Edge {
 };
 
 /**
- * Subtree sums of the tokens' drive times their gates: `own[t * blockDim.x]` for the thread's states. Vertices are
+ * Subtree sums of the tokens' deltaU times their gates: `own[t * blockDim.x]` for the thread's states. Vertices are
  * tokens in reversed time.
  */
 static __device__ inline void sumSubtrees(float4* own, const Scan& scan, const Gates& rate, const int* vertices,
@@ -20,7 +20,7 @@ static __device__ inline void sumSubtrees(float4* own, const Scan& scan, const G
       [&](int t, const Token& token) {
         const float* const in = token.in.state;
         own[(size_t)t * blockDim.x] =
-            make_float4(token.drive * in[0], token.drive * in[1], token.drive * in[2], token.drive * in[3]);
+            make_float4(token.deltaU * in[0], token.deltaU * in[1], token.deltaU * in[2], token.deltaU * in[3]);
       });
   const int last = scan.sizes.length - 1;
   const auto edgeAt = [&](int n) {
@@ -43,7 +43,7 @@ static __device__ inline void sumSubtrees(float4* own, const Scan& scan, const G
  * Subtree sums are computed in the order of the tree, by each thread separately for its four states: `sums`,
  * [gridDim.x, L, blockDim.x] of four, is memory for the blocks in the grid, which iterate over images and tiles.
  */
-KERNEL(selective_tree_scan, WARP, const float* __restrict__ step, const float* __restrict__ drive,
+KERNEL(selective_tree_scan, WARP, const float* __restrict__ step, const float* __restrict__ deltaU,
        const float* __restrict__ logA, const float* __restrict__ inputGate, const float* __restrict__ outputGate,
        const int* __restrict__ order, const int* __restrict__ parent, float* y, float* __restrict__ nextState,
        float4* sums, Sizes sizes, int tiles, float treeWeight) {
@@ -53,7 +53,7 @@ KERNEL(selective_tree_scan, WARP, const float* __restrict__ step, const float* _
     const size_t image = work / tiles;
     const int* const vertices = order + image * length;
     const int* const parents = parent + image * length;
-    Scan scan = scanOf(step, drive, inputGate, outputGate, y, sizes, image, work % tiles);
+    Scan scan = scanOf(step, deltaU, inputGate, outputGate, y, sizes, image, work % tiles);
     const size_t ofState = (image * sizes.channels + scan.channel) * sizes.states;
     int pass = 0;
     do {

@@ -11,7 +11,7 @@ const SUMS_BYTES = 4 * SELECTIVE_STATES;
 const MOST_BYTES = 2 ** 28;
 
 registerCudaKernel(SelectiveTreeScan, ({ inputs, outputs: { y, nextState }, shapes, attributes, call }) => {
-  const { step, drive, logA, inputGate, outputGate, order, parent } = inputs;
+  const { step, deltaU, logA, inputGate, outputGate, order, parent } = inputs;
   const [batch, length, channels] = shapes.step;
   const tiles = Math.ceil(channels / SELECTIVE_CHANNELS);
   const blockBytes = SUMS_BYTES * WARP * length;
@@ -19,7 +19,7 @@ registerCudaKernel(SelectiveTreeScan, ({ inputs, outputs: { y, nextState }, shap
   call.launch(
     'selective_tree_scan',
     { blocks, threads: WARP },
-    ...[step, drive, logA, inputGate, outputGate, order, parent, y, nextState],
+    ...[step, deltaU, logA, inputGate, outputGate, order, parent, y, nextState],
     call.scratch(blocks * blockBytes),
     [batch, length, channels, shapes.logA[1]],
     tiles,

@@ -23,7 +23,7 @@ const OUTPUTS = {
 function discretizeProgram(shape: readonly number[], output: keyof typeof OUTPUTS): PackedProgram {
   const { variables, value } = OUTPUTS[output];
   return new PackedProgram(shape, {
-    inputs: ['rawStep', 'stepBias', ...variables],
+    inputs: ['dt', 'stepBias', ...variables],
     uniforms: { states: 'int' },
     functions: `
       ${SOFTPLUS}
@@ -33,7 +33,7 @@ function discretizeProgram(shape: readonly number[], output: keyof typeof OUTPUT
         int n = column % states;
         if (d >= channels) return 0.0;
         int index = texelIndex(batch, row, d, outShape[1], channels);
-        float raw = elementOf(texelAt(rawStep, rawStepTexShape, index), row, d);
+        float raw = elementOf(texelAt(dt, dtTexShape, index), row, d);
         float stepSize = softplus(raw + elementOf(texelAt(stepBias, stepBiasTexShape, d / 2), 0, d));
         return ${value};
       }
@@ -50,10 +50,10 @@ function discretizeProgram(shape: readonly number[], output: keyof typeof OUTPUT
 }
 
 registerWebglKernel(Discretize, ({ inputs, outputs: [{ shape }], draw }) => {
-  const { rawStep, stepBias, logA, inputGate, x } = inputs;
+  const { dt, stepBias, logA, inputGate, x } = inputs;
   const states = [logA.shape[1]];
   return [
-    draw(discretizeProgram(shape, 'decay'), [rawStep, stepBias, logA], states),
-    draw(discretizeProgram(shape, 'input'), [rawStep, stepBias, inputGate, x], states),
+    draw(discretizeProgram(shape, 'decay'), [dt, stepBias, logA], states),
+    draw(discretizeProgram(shape, 'input'), [dt, stepBias, inputGate, x], states),
   ];
 });

@@ -20,7 +20,7 @@ import { TreePasses } from './tree_passes.js';
 const MAX_TEXELS = 2 ** 22;
 
 type ScanInputs = Readonly<
-  Record<'step' | 'drive' | 'logA' | 'inputGate' | 'outputGate', TensorInfo> & { state?: TensorInfo }
+  Record<'step' | 'deltaU' | 'logA' | 'inputGate' | 'outputGate', TensorInfo> & { state?: TensorInfo }
 >;
 
 interface Options {
@@ -46,13 +46,13 @@ registerWebglKernel(
 );
 
 function scan(inputs: ScanInputs, { inputScale, treeWeight, tree }: Options, kernel: Kernel): TensorInfo[] {
-  const { step, drive, logA, inputGate, outputGate, state } = inputs;
+  const { step, deltaU, logA, inputGate, outputGate, state } = inputs;
   const { draw, release, outputs } = kernel;
   const [, length, channels] = step.shape;
   const [, states] = logA.shape;
   if (states === 0) return kernel.runOnHost(); // there are no textures without states
   const passes = tree && new TreePasses(tree, step.shape, kernel);
-  const driven = [step, drive, logA, inputGate];
+  const driven = [step, deltaU, logA, inputGate];
 
   let results: TensorInfo[] = [];
   for (const group of groupsOf(step.shape, states)) {

@@ -4,20 +4,20 @@ import { registerWebglKernel } from './kernels.js';
 import { PackedProgram } from './packed.js';
 import { SOFTPLUS } from './programs/softplus.js';
 
-/** softplus(rawStep + stepBias) over [B, L, D]. */
+/** softplus(dt + stepBias) over [B, L, D]. */
 const stepProgram = (shape: readonly number[]): PackedProgram =>
   new PackedProgram(shape, {
-    inputs: ['rawStep', 'stepBias'],
+    inputs: ['dt', 'stepBias'],
     functions: SOFTPLUS,
     body: `
-      vec4 raw = texelAt(rawStep, rawStepTexShape, texelIndex(at.x, at.y, at.z, outShape[1], outShape[2]));
+      vec4 raw = texelAt(dt, dtTexShape, texelIndex(at.x, at.y, at.z, outShape[1], outShape[2]));
       raw += texelAt(stepBias, stepBiasTexShape, at.z / 2).xyxy;
       setOutput(vec4(softplus(raw.x), softplus(raw.y), softplus(raw.z), softplus(raw.w)));
     `,
   });
 
 /** step * x over [B, L, D]. */
-const driveProgram = (shape: readonly number[]): PackedProgram =>
+const deltaUProgram = (shape: readonly number[]): PackedProgram =>
   new PackedProgram(shape, {
     inputs: ['stepSize', 'x'],
     body: `
@@ -26,7 +26,7 @@ const driveProgram = (shape: readonly number[]): PackedProgram =>
     `,
   });
 
-registerWebglKernel(SelectiveStep, ({ inputs: { rawStep, stepBias, x }, outputs: [{ shape }], draw }) => {
-  const step = draw(stepProgram(shape), [rawStep, stepBias]);
-  return [step, draw(driveProgram(shape), [step, x])];
+registerWebglKernel(SelectiveStep, ({ inputs: { dt, stepBias, x }, outputs: [{ shape }], draw }) => {
+  const step = draw(stepProgram(shape), [dt, stepBias]);
+  return [step, draw(deltaUProgram(shape), [step, x])];
 });

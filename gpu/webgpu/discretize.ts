@@ -13,7 +13,7 @@ import { rows } from './rows.js';
 const numbers = { channels: 'u32', states: 'u32' } as const;
 
 const discretize = elements('Discretize', () => ({
-  reads: floats('rawStep', 'stepBias', 'logA', 'inputGate', 'x'),
+  reads: floats('dt', 'stepBias', 'logA', 'inputGate', 'x'),
   writes: floats('decay', 'input'),
   numbers,
   functions: SOFTPLUS,
@@ -22,7 +22,7 @@ const discretize = elements('Discretize', () => ({
     let n = i % numbers.states;
     let row = at / numbers.channels;
     let d = at % numbers.channels;
-    let step = softplus(rawStep[at] + stepBias[d]);
+    let step = softplus(dt[at] + stepBias[d]);
     decay[i] = exp(-exp(logA[d * numbers.states + n]) * step);
     input[i] = step * inputGate[row * numbers.states + n] * x[at];
   `,
@@ -37,14 +37,14 @@ registerWebgpuKernel(Discretize, ({ inputs, outputs, shapes, ...running }) => {
 const RATE = 'let rate = -exp(logA[d * numbers.states + n]);';
 
 const stepGradient = elements('DiscretizeGradient step', () => ({
-  reads: floats('rawStep', 'stepBias', 'logA', 'inputGate', 'x', 'ddecay', 'dinput'),
+  reads: floats('dt', 'stepBias', 'logA', 'inputGate', 'x', 'ddecay', 'dinput'),
   writes: floats('dRawStep'),
   numbers,
   functions: SIGMOID + SOFTPLUS,
   body: `
     let row = i / numbers.channels;
     let d = i % numbers.channels;
-    let raw = rawStep[i] + stepBias[d];
+    let raw = dt[i] + stepBias[d];
     let step = softplus(raw);
     var sum = 0.0;
     for (var n = 0u; n < numbers.states; n++) {
@@ -58,7 +58,7 @@ const stepGradient = elements('DiscretizeGradient step', () => ({
 
 /** Gradients of x and of the gate: sums over the channels of a row, state by state. */
 const rowGradients = rows('DiscretizeGradient rows', () => ({
-  reads: floats('rawStep', 'stepBias', 'inputGate', 'x', 'dinput'),
+  reads: floats('dt', 'stepBias', 'inputGate', 'x', 'dinput'),
   writes: floats('dx', 'dgate'),
   numbers: { states: 'u32' },
   functions: SOFTPLUS,
@@ -68,12 +68,12 @@ const rowGradients = rows('DiscretizeGradient rows', () => ({
       for (var n = 0u; n < numbers.states; n++) {
         sum += dinput[(first + c) * numbers.states + n] * inputGate[row * numbers.states + n];
       }
-      dx[first + c] = sum * softplus(rawStep[first + c] + stepBias[c]);
+      dx[first + c] = sum * softplus(dt[first + c] + stepBias[c]);
     }
     for (var n = 0u; n < numbers.states; n++) {
       var part = 0.0;
       FOR_CHANNELS(c) {
-        let step = softplus(rawStep[first + c] + stepBias[c]);
+        let step = softplus(dt[first + c] + stepBias[c]);
         part += dinput[(first + c) * numbers.states + n] * step * x[first + c];
       }
       let sum = sum_of_row(lane, part);
@@ -83,7 +83,7 @@ const rowGradients = rows('DiscretizeGradient rows', () => ({
 }));
 
 const rateGradient = columns('DiscretizeGradient rate', () => ({
-  reads: floats('rawStep', 'stepBias', 'logA', 'ddecay'),
+  reads: floats('dt', 'stepBias', 'logA', 'ddecay'),
   writes: floats('dLogA'),
   numbers: { states: 'u32' },
   functions: SOFTPLUS,
@@ -92,7 +92,7 @@ const rateGradient = columns('DiscretizeGradient rate', () => ({
     let rate = -exp(logA[c]);
     var part = 0.0;
     FOR_ROWS(row) {
-      let step = softplus(rawStep[row * (numbers.channels / numbers.states) + d] + stepBias[d]);
+      let step = softplus(dt[row * (numbers.channels / numbers.states) + d] + stepBias[d]);
       part += ddecay[row * numbers.channels + c] * exp(rate * step) * rate * step;
     }
     let sum = sum_of_column(lane, part);
@@ -114,7 +114,7 @@ const biasGradient = columns('DiscretizeGradient bias', () => ({
 registerWebgpuKernel(DiscretizeGradient, ({ inputs, outputs, shapes, ...running }) => {
   const [channels, states] = shapes.logA;
   const rows = rowsOf(shapes.x);
-  const { rawStep: dRawStep, stepBias: dBias, logA: dLogA, inputGate: dgate, x: dx } = outputs;
+  const { dt: dRawStep, stepBias: dBias, logA: dLogA, inputGate: dgate, x: dx } = outputs;
   const bind = { ...inputs, dRawStep, dBias, dLogA, dgate, dx };
   stepGradient(running, { size: sizeOf(shapes.x), bind, numbers: { channels, states } });
   rowGradients(running, { rows, channels, bind, numbers: { states } });

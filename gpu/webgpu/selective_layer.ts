@@ -14,7 +14,7 @@ import { scanTokens } from './selective_scan.js';
 /** From the x_proj output of a token to dt, dt * x, and the gates. */
 const takeSteps = elements('SelectiveLayer step', () => ({
   reads: floats('selected', 'stepProjection', 'stepBias', 'u'),
-  writes: floats('step', 'drive', 'inputGate', 'outputGate'),
+  writes: floats('step', 'deltaU', 'inputGate', 'outputGate'),
   numbers: { channels: 'u32', rank: 'u32', states: 'u32' },
   functions: SOFTPLUS,
   body: `
@@ -27,7 +27,7 @@ const takeSteps = elements('SelectiveLayer step', () => ({
     }
     let stepSize = softplus(raw);
     step[i] = stepSize;
-    drive[i] = stepSize * u[i];
+    deltaU[i] = stepSize * u[i];
     for (var n = d; n < numbers.states; n += numbers.channels) {
       inputGate[row * numbers.states + n] = selected[chosen + numbers.rank + n];
       outputGate[row * numbers.states + n] = selected[chosen + numbers.rank + numbers.states + n];
@@ -67,16 +67,16 @@ registerWebgpuKernel(SelectiveLayer, ({ inputs, outputs, shapes, attributes, scr
     nextPast: outputs.nextPast,
   });
   runLinear(running, rows, { x: u, weights: selection, y: selected });
-  const [step, drive, inputGate, outputGate] = [channels, channels, states, states].map(floats);
+  const [step, deltaU, inputGate, outputGate] = [channels, channels, states, states].map(floats);
   takeSteps(running, {
     size,
-    bind: { selected, stepProjection, stepBias, u, step, drive, inputGate, outputGate },
+    bind: { selected, stepProjection, stepBias, u, step, deltaU, inputGate, outputGate },
     numbers: { channels, rank, states },
   });
 
   const [scanned, gated] = [floats(channels), floats(channels)];
   const { nextState } = outputs;
-  const scan = { step, drive, logA, inputGate, outputGate, state, y: scanned, nextState };
+  const scan = { step, deltaU, logA, inputGate, outputGate, state, y: scanned, nextState };
   scanTokens(running, inner, scan, inputScale);
   applyGate(running, { size, bind: { scanned, u, skip, gate, gated }, numbers: { channels } });
   const back = { x: gated, weights: outputProjection, bias: outputBias, residual: x, y: outputs.y };

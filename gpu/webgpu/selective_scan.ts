@@ -99,7 +99,7 @@ export function recurrence({ threads, hasState = false, subtrees }: ScanOptions)
           for (var j = 0u; j < count; j++) {
             let token = firstToken + start + j;
             let here = token * numbers.channels + at.channel;
-            let added = numbers.inputScale * drive[here] * inputs_at(token, at.state);
+            let added = numbers.inputScale * deltaU[here] * inputs_at(token, at.state);
             h = exp(rate * step[here]) * h + added;
             let seen = h${subtrees ? ` + numbers.treeWeight * ${subtrees}(at, start + j, lane)` : ''};
             partial[j * ${threads} + lane] = dot(seen, outputs_at(token, at.state));
@@ -134,7 +134,7 @@ export const passes = (body: string) => `
 `;
 
 const scan = programs('SelectiveScan', ({ threads, hasState }: { threads: number; hasState: boolean }) => ({
-  reads: floats('step', 'drive', 'logA', 'inputGate', 'outputGate', ...(hasState ? ['state'] : [])),
+  reads: floats('step', 'deltaU', 'logA', 'inputGate', 'outputGate', ...(hasState ? ['state'] : [])),
   writes: floats('y', 'nextState'),
   numbers: { ...scanNumbers, inputScale: 'f32' },
   code: `
@@ -152,7 +152,7 @@ const scan = programs('SelectiveScan', ({ threads, hasState }: { threads: number
 interface ScanTensors {
   /** [B, L, D] */
   readonly step: Binding;
-  readonly drive: Binding;
+  readonly deltaU: Binding;
   /** [D, N] */
   readonly logA: TensorInfo;
   /** [B, L, N] */

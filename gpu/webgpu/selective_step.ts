@@ -6,14 +6,14 @@ import { SOFTPLUS } from './functions.js';
 import { registerWebgpuKernel } from './kernels.js';
 
 const takeSteps = elements('SelectiveStep', () => ({
-  reads: floats('rawStep', 'stepBias', 'x'),
-  writes: floats('step', 'drive'),
+  reads: floats('dt', 'stepBias', 'x'),
+  writes: floats('step', 'deltaU'),
   numbers: { channels: 'u32' },
   functions: SOFTPLUS,
   body: `
-    let stepSize = softplus(rawStep[i] + stepBias[i % numbers.channels]);
+    let stepSize = softplus(dt[i] + stepBias[i % numbers.channels]);
     step[i] = stepSize;
-    drive[i] = stepSize * x[i];
+    deltaU[i] = stepSize * x[i];
   `,
 }));
 

@@ -34,7 +34,7 @@ const subtrees = (threads: number) => `
     let firstToken = at.image * numbers.length;
     for (var t = 0u; t < numbers.length; t++) {
       let token = firstToken + t;
-      sums[slot_of(t, lane)] = drive[token * numbers.channels + at.channel] * inputs_at(token, at.state);
+      sums[slot_of(t, lane)] = deltaU[token * numbers.channels + at.channel] * inputs_at(token, at.state);
     }
     let last = numbers.length - 1;
     for (var i = last; i > 0; i--) {
@@ -63,7 +63,7 @@ const stage = programs(
   'SelectiveTreeScan',
   ({ threads, sums, recurs }: Stages & Record<string, number | boolean>) => ({
     reads: {
-      ...floats('step', 'drive', 'logA', 'inputGate', ...(recurs ? ['outputGate'] : [])),
+      ...floats('step', 'deltaU', 'logA', 'inputGate', ...(recurs ? ['outputGate'] : [])),
       ...(sums && { order: 'i32', parent: 'i32' }),
       ...(!sums && { sums: 'vec4<f32>' }),
     },

@@ -3,7 +3,7 @@ import { registerHostKernel } from '../ops/kernels.js';
 import { SelectiveScan } from '../ops/selective_scan.js';
 
 registerHostKernel(SelectiveScan, ({ inputs, outputs, shapes, attributes }) => {
-  const { step, drive, logA, inputGate, outputGate, state } = inputs;
+  const { step, deltaU, logA, inputGate, outputGate, state } = inputs;
   const { y, nextState } = outputs;
   const [batch, length, channels] = shapes.step;
   const [, states] = shapes.logA;
@@ -17,7 +17,7 @@ registerHostKernel(SelectiveScan, ({ inputs, outputs, shapes, attributes }) => {
         for (let t = 0; t < length; t++) {
           const token = b * length + t;
           const here = token * channels + d;
-          h = Math.exp(rate * step[here]) * h + inputScale * drive[here] * inputGate[token * states + n];
+          h = Math.exp(rate * step[here]) * h + inputScale * deltaU[here] * inputGate[token * states + n];
           y[here] += h * outputGate[token * states + n];
         }
         nextState[at] = h;

@@ -3,12 +3,12 @@ import { registerHostKernel } from '../ops/kernels.js';
 import { SelectiveStep } from '../ops/selective_step.js';
 
 registerHostKernel(SelectiveStep, ({ inputs, outputs }) => {
-  const { rawStep, stepBias, x } = inputs;
+  const { dt, stepBias, x } = inputs;
   const channels = stepBias.length;
   for (let i = 0; i < x.length; i++) {
-    const raw = rawStep[i] + stepBias[i % channels];
+    const raw = dt[i] + stepBias[i % channels];
     const step = Math.max(raw, 0) + Math.log1p(Math.exp(-Math.abs(raw)));
     outputs.step[i] = step;
-    outputs.drive[i] = step * x[i];
+    outputs.deltaU[i] = step * x[i];
   }
 });

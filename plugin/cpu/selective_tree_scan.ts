@@ -6,7 +6,7 @@ import { registerHostKernel } from '../ops/kernels.js';
 import { SelectiveTreeScan } from '../ops/selective_tree_scan.js';
 
 registerHostKernel(SelectiveTreeScan, ({ inputs, outputs, shapes, attributes }) => {
-  const { step, drive, logA, inputGate, outputGate, order, parent } = inputs;
+  const { step, deltaU, logA, inputGate, outputGate, order, parent } = inputs;
   const { y, nextState } = outputs;
   const [batch, length, channels] = shapes.step;
   const [, states] = shapes.logA;
@@ -25,7 +25,7 @@ registerHostKernel(SelectiveTreeScan, ({ inputs, outputs, shapes, attributes }) 
         for (let t = 0; t < length; t++) {
           const token = b * length + t;
           decay[t] = Math.exp(rate * step[token * channels + d]);
-          input[t] = drive[token * channels + d] * inputGate[token * states + n];
+          input[t] = deltaU[token * channels + d] * inputGate[token * states + n];
         }
         sums.set(input);
         for (let i = 0; i + 1 < length; i++) {

@@ -281,15 +281,15 @@ function placeTiles(graph: Fusing): void {
 /** Joins the x_proj layer, which computes dt, B and C, its split, the projection of dt and the discretisation. */
 function discretizeChoices(graph: Fusing): void {
   for (const { name, input = [] } of graph.all('Discretize')) {
-    const [rawStep, stepBias, logA, inputGate, x] = input;
-    const step = plainLayer(graph.source(rawStep, 'Linear'));
+    const [dt, stepBias, logA, inputGate, x] = input;
+    const step = plainLayer(graph.source(dt, 'Linear'));
     const parts = graph.source(step?.x, 'SelectiveSplit');
     const choice = plainLayer(graph.source(parts?.input?.[0], 'Linear'));
     if (!step || !parts || !choice || step.bias || choice.bias || choice.x !== x) continue;
     const isPart = (output: string, index: number) => keyOf(output) === `${parts.name}:${index}`;
     const [, chosen] = graph.shapeOf(choice.weights[0]);
     if (!isPart(step.x, 0) || !isPart(inputGate, 1) || !(chosen <= MOST_CHOSEN)) continue;
-    if ([rawStep, choice.node.name, step.x, inputGate].some((output) => graph.readsOf(output) > 1)) continue;
+    if ([dt, choice.node.name, step.x, inputGate].some((output) => graph.readsOf(output) > 1)) continue;
     graph.rerouteReaders(`${parts.name}:2`, `${name}:2`);
     const inputs = [x, ...choice.weights, ...step.weights, stepBias, logA];
     graph.join(name, SelectiveDiscretize, inputs, [step.node, parts, choice.node]);

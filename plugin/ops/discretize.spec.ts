@@ -4,14 +4,14 @@ import { mapped } from './spec/faults.js';
 import { defineSpec } from './spec/spec.js';
 
 export const discretizeSpec = defineSpec(Discretize, {
-  formula: ({ inputs: { rawStep, stepBias, logA, inputGate, x } }) => {
+  formula: ({ inputs: { dt, stepBias, logA, inputGate, x } }) => {
     const channels = stepBias.length;
     const states = logA.length / channels;
     const decay = new Float64Array(x.length * states);
     const input = new Float64Array(x.length * states);
     for (let i = 0; i < x.length; i++) {
       const [row, d] = [Math.floor(i / channels), i % channels];
-      const step = softplusOf(rawStep[i] + stepBias[d]);
+      const step = softplusOf(dt[i] + stepBias[d]);
       for (let n = 0; n < states; n++) {
         decay[i * states + n] = Math.exp(-Math.exp(logA[d * states + n]) * step);
         input[i * states + n] = step * inputGate[row * states + n] * x[i];
@@ -31,7 +31,7 @@ export const discretizeSpec = defineSpec(Discretize, {
     ].map(({ channels, states, scale }) => ({
       what: `D = ${channels}, N = ${states}${scale > 2 ? `, steps about ${scale}` : ''}`,
       inputs: {
-        rawStep: random.tensor([2, 3, channels], () => scale * random.normal()),
+        dt: random.tensor([2, 3, channels], () => scale * random.normal()),
         stepBias: random.tensor([channels]),
         logA: random.tensor([channels, states]),
         inputGate: random.tensor([2, 3, states]),
@@ -51,7 +51,7 @@ export const discretizeSpec = defineSpec(Discretize, {
       const shape = [1, side * side, channels];
       return {
         inputs: {
-          rawStep: random.tensor(shape),
+          dt: random.tensor(shape),
           stepBias: random.tensor([channels]),
           logA: random.tensor([channels, 1]),
           inputGate: random.tensor([1, side * side, 1]),

@@ -19,7 +19,7 @@ import { alreadyComputed, defineOp } from './declare.js';
 import { runOp } from './kernels.js';
 
 const inputs = {
-  rawStep: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'dt (delta) before its bias and softplus' },
+  dt: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'dt (delta) before its bias and softplus' },
   stepBias: { dtype: 'float32', shape: ['D'], doc: 'bias of dt' },
   logA: { dtype: 'float32', shape: ['D', 'N'], doc: 'state matrix A as log(-A), N states per channel' },
   inputGate: { dtype: 'float32', shape: ['B', 'V', 'N'], doc: 'input matrix B of the state-space model' },
@@ -33,7 +33,7 @@ const scanned = (doc: string) => ({ dtype: 'float32', shape: ['B', 'V', 'D*N'], 
 export const Discretize = defineOp({
   name: 'Discretize',
   doc:
-    'step = softplus(rawStep + stepBias); decay[.., d*N+n] = exp(-exp(logA[d, n]) * step[.., d]); ' +
+    'step = softplus(dt + stepBias); decay[.., d*N+n] = exp(-exp(logA[d, n]) * step[.., d]); ' +
     'input[.., d*N+n] = step[.., d] * inputGate[.., n] * x[.., d].',
   inputs,
   attributes: {},
@@ -70,7 +70,7 @@ export const DiscretizeGradient = defineOp({
     const [dDecay, dInput] = [ddecay, dinput].map((gradient) => reshape(gradient, decay.shape));
     const dRate = mul(dDecay, decay);
     const dStep = sum(add(mul(dRate, rate), mul(dInput, mul(gate, value))), -1);
-    const dRawStep = mul(dStep, sigmoid(add(inputs.rawStep, inputs.stepBias)));
+    const dRawStep = mul(dStep, sigmoid(add(inputs.dt, inputs.stepBias)));
     return [
       dRawStep,
       sum(dRawStep, [0, 1]),
@@ -82,8 +82,8 @@ export const DiscretizeGradient = defineOp({
 });
 
 /** Intermediate values with the states on their own axis: [B, V, D, N], or a shape that broadcasts to it. */
-function parts({ rawStep, stepBias, logA, inputGate, x }: Readonly<Record<string, Tensor>>) {
-  const step = expandDims(softplus(add(rawStep, stepBias)), -1);
+function parts({ dt, stepBias, logA, inputGate, x }: Readonly<Record<string, Tensor>>) {
+  const step = expandDims(softplus(add(dt, stepBias)), -1);
   const rate = neg(exp(logA));
   const decay = exp(mul(rate, step));
   const gate = expandDims(inputGate, 2);
@@ -94,7 +94,7 @@ function parts({ rawStep, stepBias, logA, inputGate, x }: Readonly<Record<string
 /**
  * Discretizes a selective state-space model. Differentiable in all inputs.
  *
- * @param rawStep [B, V, D] float32, dt before its bias and softplus.
+ * @param dt [B, V, D] float32, dt before its bias and softplus.
  * @param stepBias [D] float32.
  * @param logA [D, N] float32, log of -A.
  * @param inputGate [B, V, N] float32, B of the model.
@@ -103,12 +103,12 @@ function parts({ rawStep, stepBias, logA, inputGate, x }: Readonly<Record<string
  * @throws {OpError} if a rank, dtype or size is wrong.
  */
 export function discretize(
-  rawStep: Tensor,
+  dt: Tensor,
   stepBias: Tensor,
   logA: Tensor,
   inputGate: Tensor,
   x: Tensor,
 ): { decay: Tensor3D; input: Tensor3D } {
-  const [decay, input] = runOp(Discretize, { rawStep, stepBias, logA, inputGate, x }) as Tensor3D[];
+  const [decay, input] = runOp(Discretize, { dt, stepBias, logA, inputGate, x }) as Tensor3D[];
   return { decay, input };
 }

@@ -34,7 +34,7 @@ for (const backend of BACKENDS) {
         tf.tidy(() => {
           const tree = boruvkaMST(tf.zeros([1, 3]), gridGraph(1, 4), { numVertices: 4, root: 3 });
           const gate = tf.ones([1, 4, 1]);
-          const inputs = { drive: gate, logA: tf.zeros([1, 1]), inputGate: gate, outputGate: gate };
+          const inputs = { deltaU: gate, logA: tf.zeros([1, 1]), inputGate: gate, outputGate: gate };
           const scan = (step: tf.Tensor) => selectiveTreeScan({ step, ...inputs }, tree).y;
           t.throws(() => tf.grad(scan)(gate), {
             name: 'OpError',

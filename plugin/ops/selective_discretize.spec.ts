@@ -11,10 +11,10 @@ export const selectiveDiscretizeSpec = defineSpec(SelectiveDiscretize, {
     const [[channels, states], [rank]] = [shapes.logA, shapes.stepProjection];
     const width = rank + 2 * states;
     const selected = linearOf(x, selection, undefined, width);
-    const rawStep = linearOf(columns(selected, width, 0, rank), stepProjection, undefined, channels);
+    const dt = linearOf(columns(selected, width, 0, rank), stepProjection, undefined, channels);
     const inputGate = columns(selected, width, rank, rank + states);
     const { decay, input } = discretizeSpec.formula({
-      inputs: { rawStep, stepBias, logA, inputGate, x },
+      inputs: { dt, stepBias, logA, inputGate, x },
       shapes: {},
       attributes: {},
     });

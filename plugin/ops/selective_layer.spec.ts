@@ -4,7 +4,7 @@ import { rootMeanSquareNormalized } from './root_mean_square_normalization.spec.
 import { SelectiveLayer } from './selective_layer.js';
 import { describeScan, type ScanSizes, scanOf } from './selective_scan.spec.js';
 import { columns } from './selective_split.spec.js';
-import { stepAndDrive } from './selective_step.spec.js';
+import { stepAndDeltaU } from './selective_step.spec.js';
 import { after, always, mapped, without } from './spec/faults.js';
 import type { Random } from './spec/random.js';
 import { defineSpec } from './spec/spec.js';
@@ -28,11 +28,11 @@ export const selectiveLayerSpec = defineSpec(SelectiveLayer, {
     const width = shapes.selection[1];
     const rank = width - 2 * states;
     const selected = linearOf(u, selection, undefined, width);
-    const rawStep = linearOf(columns(selected, width, 0, rank), stepProjection, undefined, channels);
+    const dt = linearOf(columns(selected, width, 0, rank), stepProjection, undefined, channels);
     const inputGate = columns(selected, width, rank, rank + states);
     const outputGate = columns(selected, width, rank + states, width);
     const { y: scanned, nextState } = scanOf(
-      { ...stepAndDrive(rawStep, stepBias, u), logA, inputGate, outputGate },
+      { ...stepAndDeltaU(dt, stepBias, u), logA, inputGate, outputGate },
       { batch, length, channels, states },
       { state, inputScale },
     );

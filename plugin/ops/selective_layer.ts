@@ -93,8 +93,8 @@ export const SelectiveLayer = defineOp({
     const selected = linear(u, selection);
     const { step: lowRank, inputGate, outputGate } = selectiveSplit(selected, { states });
     const dt = linear(lowRank, stepProjection);
-    const { step, drive } = selectiveStep(dt, stepBias, u);
-    const scanned = { step, drive, logA, inputGate, outputGate };
+    const { step, deltaU } = selectiveStep(dt, stepBias, u);
+    const scanned = { step, deltaU, logA, inputGate, outputGate };
     const { y, nextState } = selectiveScan(scanned, { state, inputScale });
     const gated = mul(add(y, mul(u, skip)), gate);
     return [add(x, linear(gated, outputProjection, outputBias)), nextState, nextPast];

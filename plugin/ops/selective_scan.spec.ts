@@ -60,7 +60,7 @@ export const selectiveScanSpec = defineSpec(SelectiveScan, {
 });
 
 /** Inputs that both selective scans share: see their declarations. */
-export type ScanValues = Readonly<Record<'step' | 'drive' | 'logA' | 'inputGate' | 'outputGate', Values>>;
+export type ScanValues = Readonly<Record<'step' | 'deltaU' | 'logA' | 'inputGate' | 'outputGate', Values>>;
 
 export interface ScanSizes {
   readonly batch: number;
@@ -101,7 +101,7 @@ export function scanInputs(random: Random, { batch, length, channels, states }: 
   return {
     // dt as from a softplus, decays from almost 0 to almost 1.
     step: random.tensor([...tokens, channels], () => Math.exp(random.normal() - 1)),
-    drive: random.tensor([...tokens, channels]),
+    deltaU: random.tensor([...tokens, channels]),
     logA: random.tensor([channels, states]),
     inputGate: random.tensor([...tokens, states]),
     outputGate: random.tensor([...tokens, states]),
@@ -113,9 +113,9 @@ export function scanSizesOf({ step, logA }: Shapes): ScanSizes {
   return { batch, length, channels, states: logA[1] };
 }
 
-/** h[t] = decay[t] h[t-1] + inputScale * drive[t] inputGate[t], multiplied by the output gate; and the last states. */
+/** h[t] = decay[t] h[t-1] + inputScale * deltaU[t] inputGate[t], multiplied by the output gate; and the last states. */
 export function scanOf(
-  { step, drive, logA, inputGate, outputGate }: ScanValues,
+  { step, deltaU, logA, inputGate, outputGate }: ScanValues,
   { batch, length, channels, states }: ScanSizes,
   { state, inputScale = 1 }: { readonly state?: Values; readonly inputScale?: number } = {},
 ): { y: Float64Array; nextState: Float64Array } {
@@ -127,7 +127,7 @@ export function scanOf(
     let h = nextState[i];
     for (let t = b * length; t < (b + 1) * length; t++) {
       const at = t * channels + d;
-      h = Math.exp(rate * step[at]) * h + inputScale * drive[at] * inputGate[t * states + n];
+      h = Math.exp(rate * step[at]) * h + inputScale * deltaU[at] * inputGate[t * states + n];
       y[at] += h * outputGate[t * states + n];
     }
     nextState[i] = h;
@@ -139,13 +139,13 @@ function nextStateOneTokenShort(): Fault {
   return (correct) => (args) => {
     correct(args);
     const { length, channels } = scanSizesOf(args.shapes);
-    // A token with step and drive 0 leaves the states unchanged.
+    // A token with step and deltaU 0 leaves the states unchanged.
     const still = (values: Values) =>
       Float32Array.from(values, (value, i) => (Math.floor(i / channels) % length === length - 1 ? 0 : value));
-    const { step, drive } = args.inputs;
+    const { step, deltaU } = args.inputs;
     correct({
       ...args,
-      inputs: { ...args.inputs, step: still(step), drive: still(drive) },
+      inputs: { ...args.inputs, step: still(step), deltaU: still(deltaU) },
       outputs: { ...args.outputs, y: args.outputs.y.slice() },
     });
   };

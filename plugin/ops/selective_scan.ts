@@ -10,7 +10,7 @@ import { scanGradients } from './selective_scan_gradient.js';
 /** Inputs that both selective scans share. */
 export const scanInputs = {
   step: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'dt (delta) of each token and channel' },
-  drive: {
+  deltaU: {
     dtype: 'float32',
     shape: ['B', 'L', 'D'],
     doc: 'dt * x of each token and channel; times the input matrix B it is deltaB_u',
@@ -31,7 +31,7 @@ export const scanOutputs = {
 export const SelectiveScan = defineOp({
   name: 'SelectiveScan',
   doc:
-    'h[t] = decay[t] * h[t-1] + inputScale * drive[t, d] * inputGate[t, n] with decay[t, d, n] = exp(-exp(logA[d, n]) ' +
+    'h[t] = decay[t] * h[t-1] + inputScale * deltaU[t, d] * inputGate[t, n] with decay[t, d, n] = exp(-exp(logA[d, n]) ' +
     '* step[t, d]), and y[t, d] = sum over n of h[t, d, n] * outputGate[t, n].',
   inputs: {
     ...scanInputs,
@@ -62,7 +62,7 @@ export const SelectiveScan = defineOp({
 export interface SelectiveScanInputs {
   /** [B, L, D] float32, for example from {@link selectiveStep}. */
   readonly step: Tensor;
-  readonly drive: Tensor;
+  readonly deltaU: Tensor;
   /** [D, N] float32, log of -A. */
   readonly logA: Tensor;
   /** [B, L, N] float32, B and C of the state-space model. */

@@ -27,11 +27,11 @@ interface Branch {
 }
 
 /**
- * Computes the gradients in step, drive, logA, inputGate and outputGate, and in the initial state if there is one. Its
+ * Computes the gradients in step, deltaU, logA, inputGate and outputGate, and in the initial state if there is one. Its
  * decayed value is added to the input of the first token of the chain.
  */
 export function scanGradients(
-  { step, drive, logA, inputGate, outputGate, state }: Tensors,
+  { step, deltaU, logA, inputGate, outputGate, state }: Tensors,
   [dY, dNextState]: readonly Tensor[],
   branches: readonly Branch[],
 ): Record<string, () => Tensor> {
@@ -44,7 +44,7 @@ export function scanGradients(
     // [B, L, D, N] by token, or a shape that broadcasts to it.
     const rate = neg(exp(logA));
     const decay = exp(mul(rate, expandDims(step, -1)));
-    const input = mul(expandDims(drive, -1), expandDims(inputGate, 2));
+    const input = mul(expandDims(deltaU, -1), expandDims(inputGate, 2));
     const readGate = expandDims(outputGate, 2);
     const last = [0, length - 1, 0, 0];
     const dReadStates = mul(expandDims(dY, -1), readGate);
@@ -90,9 +90,9 @@ export function scanGradients(
 
     return {
       step: sum(mul(dExponent, rate), -1),
-      drive: sum(mul(dInput, expandDims(inputGate, 2)), -1),
+      deltaU: sum(mul(dInput, expandDims(inputGate, 2)), -1),
       logA: sum(mul(mul(dExponent, rate), expandDims(step, -1)), [0, 1]),
-      inputGate: sum(mul(dInput, expandDims(drive, -1)), 2),
+      inputGate: sum(mul(dInput, expandDims(deltaU, -1)), 2),
       outputGate: sum(mul(byToken(sums), expandDims(dY, -1)), 2),
       ...(before && { state: reshape(mul(dFirst, firstOf(decay)), state.shape) }),
     };

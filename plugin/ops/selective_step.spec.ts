@@ -5,16 +5,16 @@ import { defineSpec, type Values } from './spec/spec.js';
 import type { CaseTensor } from './spec/tensor.js';
 
 export const selectiveStepSpec = defineSpec(SelectiveStep, {
-  formula: ({ inputs: { rawStep, stepBias, x } }) => stepAndDrive(rawStep, stepBias, x),
+  formula: ({ inputs: { dt, stepBias, x } }) => stepAndDeltaU(dt, stepBias, x),
   tolerance: { float32: 2e-6, shader: 2e-5, reason: 'softplus by one exp and one logarithm' },
   samples: (random) => {
-    const sample = (what: string, rawStep: CaseTensor) => {
-      const { shape } = rawStep;
+    const sample = (what: string, dt: CaseTensor) => {
+      const { shape } = dt;
       const channels = shape[2];
       return {
         what: `D = ${channels}, ${what}`,
-        inputs: { rawStep, stepBias: random.tensor([channels]), x: random.tensor(shape) },
-        withoutGradient: rawStep.values.length === 0,
+        inputs: { dt, stepBias: random.tensor([channels]), x: random.tensor(shape) },
+        withoutGradient: dt.values.length === 0,
       };
     };
     const about = (center: number, spread: number) => () => center + spread * random.normal();
@@ -41,18 +41,18 @@ export const selectiveStepSpec = defineSpec(SelectiveStep, {
         if (value < 1) step[i] = Math.log(Math.fround(Math.exp(value)));
       });
     }),
-    'x is driven by the step before softplus': after(({ inputs, outputs: { drive } }) => {
-      const { rawStep, stepBias, x } = inputs;
-      drive.set(x.map((value, i) => value * (rawStep[i] + stepBias[i % stepBias.length])));
+    'x is driven by the step before softplus': after(({ inputs, outputs: { deltaU } }) => {
+      const { dt, stepBias, x } = inputs;
+      deltaU.set(x.map((value, i) => value * (dt[i] + stepBias[i % stepBias.length])));
     }),
-    'the drive is x': after(({ inputs: { x }, outputs: { drive } }) => drive.set(x)),
+    'deltaU is x': after(({ inputs: { x }, outputs: { deltaU } }) => deltaU.set(x)),
   },
   perf: {
     sample: ({ side, channels }, random) => {
       const shape = [1, side * side, channels];
       return {
         inputs: {
-          rawStep: random.tensor(shape),
+          dt: random.tensor(shape),
           stepBias: random.tensor([channels]),
           x: random.tensor(shape),
         },
@@ -61,12 +61,12 @@ export const selectiveStepSpec = defineSpec(SelectiveStep, {
   },
 });
 
-/** softplus(rawStep + stepBias), and that times x. */
-export function stepAndDrive(
-  rawStep: Values,
+/** softplus(dt + stepBias), and that times x. */
+export function stepAndDeltaU(
+  dt: Values,
   stepBias: Values,
   x: Values,
-): { step: Float64Array; drive: Float64Array } {
-  const step = Float64Array.from(rawStep, (raw, i) => softplusOf(raw + stepBias[i % stepBias.length]));
-  return { step, drive: step.map((value, i) => value * x[i]) };
+): { step: Float64Array; deltaU: Float64Array } {
+  const step = Float64Array.from(dt, (raw, i) => softplusOf(raw + stepBias[i % stepBias.length]));
+  return { step, deltaU: step.map((value, i) => value * x[i]) };
 }

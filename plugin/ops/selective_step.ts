@@ -20,50 +20,46 @@ import { runOp } from './kernels.js';
 
 export const SelectiveStep = defineOp({
   name: 'SelectiveStep',
-  doc: 'step = softplus(rawStep + stepBias); drive = step * x (A. Gu and T. Dao, "Mamba", 2023, algorithm 2).',
+  doc: 'step = softplus(dt + stepBias); deltaU = step * x (A. Gu and T. Dao, "Mamba", 2023, algorithm 2).',
   inputs: {
-    rawStep: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'dt (delta) before its bias and softplus' },
+    dt: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'dt (delta) before its bias and softplus' },
     stepBias: { dtype: 'float32', shape: ['D'], doc: 'bias of dt' },
     x: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'input of the state-space model' },
   },
   attributes: {},
   outputs: {
     step: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'dt (delta), the step of the discretisation' },
-    drive: {
+    deltaU: {
       dtype: 'float32',
       shape: ['B', 'L', 'D'],
       doc: 'dt * x; times the input matrix B it is deltaB_u of the reference code',
     },
   },
-  compose: ({ rawStep, stepBias, x }) => {
-    const raw = add(rawStep, stepBias);
+  compose: ({ dt, stepBias, x }) => {
+    const raw = add(dt, stepBias);
     // dt is small, and log(1 + e) would lose half its digits.
     const step = add(relu(raw), log1p(exp(neg(abs(raw)))));
     return [step, mul(step, x)];
   },
   gradient: {
-    saves: ['rawStep', 'stepBias', 'x'],
+    saves: ['dt', 'stepBias', 'x'],
     savesOutputs: true,
-    compute: ({ rawStep, stepBias, x, step }, [dStep, dDrive]) => {
-      const dRaw = tidy(() => mul(add(dStep, mul(dDrive, x)), sigmoid(add(rawStep, stepBias))));
-      return { rawStep: () => dRaw, stepBias: () => sum(dRaw, [0, 1]), x: () => mul(dDrive, step) };
+    compute: ({ dt, stepBias, x, step }, [dStep, dDeltaU]) => {
+      const dRaw = tidy(() => mul(add(dStep, mul(dDeltaU, x)), sigmoid(add(dt, stepBias))));
+      return { dt: () => dRaw, stepBias: () => sum(dRaw, [0, 1]), x: () => mul(dDeltaU, step) };
     },
   },
 });
 
 /**
- * Computes dt = softplus(rawStep + stepBias) and dt * x of a selective state-space model. Differentiable in all inputs.
- * @param rawStep [B, L, D] float32, before bias and softplus.
+ * Computes dt = softplus(dt + stepBias) and dt * x of a selective state-space model. Differentiable in all inputs.
+ * @param dt [B, L, D] float32, before bias and softplus.
  * @param stepBias [D] float32.
  * @param x [B, L, D] float32 activations.
- * @returns `step`, dt, and `drive`, dt * x, both [B, L, D] float32.
+ * @returns `step`, dt, and `deltaU`, dt * x, both [B, L, D] float32.
  * @throws {OpError} if a rank, dtype or size is wrong.
  */
-export function selectiveStep(
-  rawStep: Tensor,
-  stepBias: Tensor,
-  x: Tensor,
-): { step: Tensor3D; drive: Tensor3D } {
-  const [step, drive] = runOp(SelectiveStep, { rawStep, stepBias, x }) as Tensor3D[];
-  return { step, drive };
+export function selectiveStep(dt: Tensor, stepBias: Tensor, x: Tensor): { step: Tensor3D; deltaU: Tensor3D } {
+  const [step, deltaU] = runOp(SelectiveStep, { dt, stepBias, x }) as Tensor3D[];
+  return { step, deltaU };
 }

@@ -117,7 +117,7 @@ function scanAlongTrees(
 ): { y: Float64Array; nextState: Float64Array } {
   const sizes = scanSizesOf(shapes);
   const { length, channels, states } = sizes;
-  const { drive, logA, inputGate, outputGate } = inputs;
+  const { deltaU, logA, inputGate, outputGate } = inputs;
   const treeWeight = attributes.treeWeight as number;
   const width = channels * states;
   const result = scanOf(inputs as unknown as ScanValues, sizes);
@@ -128,7 +128,7 @@ function scanAlongTrees(
       Float64Array.from({ length: length * width }, (_, i) =>
         value(Math.floor(i / width), Math.floor(i / states) % channels, i % states),
       );
-    const x = ofStates((v, d, n) => drive[tokenOf(v) * channels + d] * inputGate[tokenOf(v) * states + n]);
+    const x = ofStates((v, d, n) => deltaU[tokenOf(v) * channels + d] * inputGate[tokenOf(v) * states + n]);
     // The edge from a vertex to its parent carries the decay of the following token; the root has none.
     const decay = ofStates((v, d, n) =>
       v === 0 ? 0 : Math.exp(-Math.exp(logA[d * states + n]) * edgeStep[(tokenOf(v) + 1) * channels + d]),

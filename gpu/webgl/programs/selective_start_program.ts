@@ -42,7 +42,7 @@ const ORDERS = {
 };
 
 /**
- * The initial state of a selective scan: (inputScale * drive * inputGate, exp(-exp(logA) * step)) of every token or, for a
+ * The initial state of a selective scan: (inputScale * deltaU * inputGate, exp(-exp(logA) * step)) of every token or, for a
  * tree, of the token at every breadth-first position; decay 0 at the first. With `hasState`, the value of the first token
  * includes the state before it.
  */
@@ -53,7 +53,7 @@ export function selectiveStartProgram(
 ): PackedProgram {
   const { variables, token } = ORDERS[order];
   return new PackedProgram(shape, {
-    inputs: ['step', 'drive', 'logA', 'inputGate', ...variables, ...(hasState ? ['state'] : [])],
+    inputs: ['step', 'deltaU', 'logA', 'inputGate', ...variables, ...(hasState ? ['state'] : [])],
     uniforms: { channels: 'int', states: 'int', firstState: 'int', inputScale: 'float' },
     functions: `
       ${SELECTIVE_STATE} ${variables.length > 0 ? TREE_STATE : ''}
@@ -70,7 +70,7 @@ export function selectiveStartProgram(
       vec2 stepSize = rowOf(texelAt(step, stepTexShape, texelIndex(at.x, edge, d, length, channels)), edge);
       vec2 decay = exp(-rate * stepSize);
 
-      vec2 driven = rowOf(texelAt(drive, driveTexShape, texelIndex(at.x, token, d, length, channels)), token);
+      vec2 driven = rowOf(texelAt(deltaU, deltaUTexShape, texelIndex(at.x, token, d, length, channels)), token);
       int gateIndex = texelIndex(at.x, token, n, length, states);
       float gate = elementOf(texelAt(inputGate, inputGateTexShape, gateIndex), token, n);
       vec2 value = inputScale * driven * gate;

@@ -57,7 +57,7 @@ quickPageTest('a selective scan along such a tree', async (t) => {
   const weights = onGpu([batch, edges.shape[0]]);
   const inputs = {
     step: tf.randomUniform([batch, length, channels], 0.1, 1),
-    drive: tf.randomNormal([batch, length, channels]),
+    deltaU: tf.randomNormal([batch, length, channels]),
     logA: tf.randomNormal([channels, states]),
     inputGate: tf.randomNormal([batch, length, states]),
     outputGate: tf.randomNormal([batch, length, states]),

@@ -106,7 +106,7 @@ t.test('a selective tree scan whose tree is the chain is a scaled selective scan
   const tokens = [2, 5];
   const inputs = {
     step: random.tensor([...tokens, 3], () => random.next()),
-    drive: random.tensor([...tokens, 3]),
+    deltaU: random.tensor([...tokens, 3]),
     logA: random.tensor([3, 2]),
     inputGate: random.tensor([...tokens, 2]),
     outputGate: random.tensor([...tokens, 2]),
@@ -123,7 +123,7 @@ t.test('a selective scan by hand: h = 1 * 2, then exp(-1) h + 3 * 1', async (t) 
   const tokens = (values: number[]) => float64([1, 2, 1], values);
   const { y, nextState } = run(selectiveScanSpec, {
     step: tokens([1, 1]),
-    drive: tokens([1, 3]),
+    deltaU: tokens([1, 3]),
     logA: float64([1, 1], [0]),
     inputGate: tokens([2, 1]),
     outputGate: tokens([1, 2]),

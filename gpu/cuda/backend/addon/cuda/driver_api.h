@@ -107,16 +107,17 @@ struct DriverApi {
 };
 
 /** The names of {@link DriverApi} that every driver since CUDA 12.0 has. */
-#define GROOTVL_DRIVER_FUNCTIONS(DO)                                                                                 \
-  DO(cuInit)                                                                                                         \
-  DO(cuDriverGetVersion)                                                                                             \
-  DO(cuGetErrorName) DO(cuGetErrorString) DO(cuDeviceGetCount) DO(cuDeviceGet) DO(cuDeviceGetName)                   \
-      DO(cuDeviceGetAttribute) DO(cuDeviceTotalMem_v2) DO(cuDevicePrimaryCtxRetain) DO(cuDevicePrimaryCtxRelease_v2) \
-          DO(cuCtxSetCurrent) DO(cuModuleLoadData) DO(cuModuleUnload) DO(cuModuleGetFunction) DO(cuFuncGetAttribute) \
-              DO(cuFuncSetAttribute) DO(cuLaunchKernel) DO(cuMemAlloc_v2) DO(cuMemFree_v2) DO(cuMemGetInfo_v2)       \
-                  DO(cuMemHostAlloc) DO(cuMemFreeHost) DO(cuMemcpyHtoDAsync_v2) DO(cuMemcpyDtoHAsync_v2)             \
-                      DO(cuMemcpyDtoDAsync_v2) DO(cuMemsetD32Async) DO(cuStreamCreate) DO(cuStreamDestroy_v2)        \
-                          DO(cuStreamSynchronize) DO(cuEventCreate) DO(cuEventDestroy_v2) DO(cuEventRecord)          \
+#define GROOTVL_DRIVER_FUNCTIONS(DO)                                                                            \
+  DO(cuInit)                                                                                                    \
+  DO(cuDriverGetVersion)                                                                                        \
+  DO(cuGetErrorName)                                                                                            \
+  DO(cuGetErrorString) DO(cuDeviceGetCount) DO(cuDeviceGet) DO(cuDeviceGetName) DO(cuDeviceGetAttribute)        \
+      DO(cuDeviceTotalMem_v2) DO(cuDevicePrimaryCtxRetain) DO(cuDevicePrimaryCtxRelease_v2) DO(cuCtxSetCurrent) \
+          DO(cuModuleLoadData) DO(cuModuleUnload) DO(cuModuleGetFunction) DO(cuFuncGetAttribute)                \
+              DO(cuFuncSetAttribute) DO(cuLaunchKernel) DO(cuMemAlloc_v2) DO(cuMemFree_v2) DO(cuMemGetInfo_v2)  \
+                  DO(cuMemHostAlloc) DO(cuMemFreeHost) DO(cuMemcpyHtoDAsync_v2) DO(cuMemcpyDtoHAsync_v2)        \
+                      DO(cuMemcpyDtoDAsync_v2) DO(cuMemsetD32Async) DO(cuStreamCreate) DO(cuStreamDestroy_v2)   \
+                          DO(cuStreamSynchronize) DO(cuEventCreate) DO(cuEventDestroy_v2) DO(cuEventRecord)     \
                               DO(cuEventQuery) DO(cuEventSynchronize) DO(cuEventElapsedTime)
 
 /** Opens libcuda.so.1 and initialises it, once. @throws {OpenError} NO_DRIVER, OLD_DRIVER, NO_DEVICE, DRIVER_FAILED */
