@@ -257,7 +257,7 @@ t.test('looking at images', { skip }, async (t) => {
       });
       const alert = page.getByRole('alert');
       await alert.waitFor();
-      t.match(await alert.textContent(), /cannot read image .*": not an image that this browser can decode/);
+      t.match(await alert.textContent(), /cannot read image .*: not an image that this browser can decode/);
       await file.setInputFiles({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('text') });
       await page.getByRole('alert').filter({ hasText: 'notes.txt is not an image' }).waitFor();
       await page.evaluate(async () => {

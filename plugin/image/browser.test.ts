@@ -302,7 +302,7 @@ t.test('in Chromium', { timeout: 300_000, skip: chromiumMissing() ?? false }, as
       'a closed ImageBitmap': /the ImageBitmap is empty: it has 0 x 0 pixels$/,
       'a missing URL': /cannot read image "\/missing.png": the server answered 404$/,
       'a text file': /cannot read image "hello.png": not an image that this browser can decode$/,
-      'an empty Blob': /cannot read image the Blob: the file is empty$/,
+      'an empty Blob': /cannot read image from a Blob: the file is empty$/,
       'another element': /expected a tensor, an <img>.*, got an object \(HTMLBodyElement\)$/,
     })) {
       t.match(messages[name], message, name);

@@ -132,7 +132,7 @@ function toBlob(source: Exclude<EncodedImage, string>): Blob {
 /** Returns the name of a source in errors. It is shortened, because a data: URL is as long as its image. */
 export function sourceName(source: EncodedImage): string {
   const quoted = (name: string) => `"${name.length > 200 ? `${name.slice(0, 60)}...` : name}"`;
-  if (source instanceof Blob) return 'name' in source ? quoted(String(source.name)) : 'the Blob';
+  if (source instanceof Blob) return 'name' in source ? quoted(String(source.name)) : 'from a Blob';
   return typeof source === 'string' || tagOf(source) === 'URL' ? quoted(String(source)) : 'from memory';
 }
 

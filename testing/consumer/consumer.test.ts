@@ -113,7 +113,7 @@ t.test('the tarball and what runs from it', async (t) => {
     for (const [name, url] of pages) {
       const { text, refusal, warnings } = await visit(browser, url, digits);
       sameAnswers(t, text, rows, name);
-      t.match(refusal, /cannot read image notes\.txt/, `${name}: no image`);
+      t.match(refusal, /cannot read image "notes\.txt"/, `${name}: no image`);
       t.notOk(
         warnings.find((text) => text.includes('tfjs-grootvl')),
         `${name}: no warning`,
