@@ -96,7 +96,7 @@ t.test('a path, a URL, a Blob and bytes are the same image', async (t) => {
   await t.rejects(readImage('http://127.0.0.1:1/x.png'), {
     message: /cannot read image .*": it cannot be fetched/,
   });
-  await t.rejects(readImage(new Blob([])), { message: 'cannot read image the Blob: the file is empty' });
+  await t.rejects(readImage(new Blob([])), { message: 'cannot read image from a Blob: the file is empty' });
   await t.rejects(readImage(Buffer.from('hello')), {
     message: /cannot read image from memory: not an image/,
   });
