@@ -146,6 +146,24 @@ export function testRecorder({ name, skip, bytesInUse, recordsParts }: RecorderC
     t.throws(() => model.predict(tf.zeros([1, 32, 32, 3])), /disposed/);
   });
 
+  t.test('kernels that are removed and registered again', options, async (t) => {
+    const model = await randomModel();
+    const found = [];
+    for (const seed of [1, 1, 1]) found.push(await logitsOf(model, seed));
+    const kernel = tf.getKernel('LayerNormalization', name) as tf.KernelConfig;
+    tf.unregisterKernel(kernel.kernelName, name);
+    const composed = [];
+    for (const seed of [1, 1, 1]) composed.push(await logitsOf(model, seed));
+    tf.registerKernel(kernel);
+    const again = await logitsOf(model, 1);
+    t.equal(found[2].kernels, 0);
+    t.ok(composed[0].kernels > found[0].kernels, 'composed, not replayed');
+    const difference = maxDifference(numbersOf(composed[0].values), numbersOf(found[0].values));
+    t.ok(difference <= OWN_TREES, `${difference} from the kernel`);
+    t.ok(again.kernels > 0 && again.values === found[0].values, 'with the kernel');
+    model.dispose();
+  });
+
   t.test('the steps of a text', options, async (t) => {
     const model = await GrootL.load(sinkFiles(await convertedFolder('grootl/grootl_tiny')));
     const [greedy] = JSON.parse(

@@ -3,7 +3,8 @@
  * just runs, which creates everything that is made once (pipelines, packed weights); the second time it is recorded; from then
  * on it is replayed.
  */
-import { engine, env, type Tensor, type TensorInfo } from '@tensorflow/tfjs-core';
+import { engine, env, getBackend, getKernel, type Tensor, type TensorInfo } from '@tensorflow/tfjs-core';
+import { ALL_OPS } from '../ops/index.js';
 import type { CheckTaker, Computation, Recorder } from './recorders.js';
 import { readValues } from './values.js';
 
@@ -33,6 +34,8 @@ export interface RecordingBackend<Recording> {
 /** The state of a computation. */
 interface Entry<Recording> {
   recording?: Recording;
+  /** The kernels of this package's ops when it was recorded: others compute otherwise. */
+  kernels?: readonly unknown[];
   /** Set if it depends on more than kernels, so that it cannot be recorded. */
   isHopeless?: boolean;
 }
@@ -59,7 +62,9 @@ export class Recordings<Recording> implements Recorder {
     if (entry.isHopeless) return compute(inputs);
     const isRecent = [...entries.keys()].slice(-MOST_RECORDINGS).includes(key);
     renew(entries, key, entry);
-    if (entry.recording && this.backend.isCurrent(entry.recording, weights)) {
+    const kernels = ALL_OPS.map(({ name }) => getKernel(name, getBackend())?.kernelFunc);
+    const hasSameKernels = kernels.every((kernel, i) => kernel === entry.kernels?.[i]);
+    if (entry.recording && hasSameKernels && this.backend.isCurrent(entry.recording, weights)) {
       return this.replay(entry, computation);
     }
     this.drop(entry);
@@ -68,6 +73,7 @@ export class Recordings<Recording> implements Recorder {
     const { outputs, made } = this.backend.record(computation);
     if (!made) entry.isHopeless = true;
     entry.recording = made;
+    entry.kernels = kernels;
     this.limit(entries);
     return outputs ?? compute(inputs);
   }
