@@ -15,7 +15,7 @@ import { defineOp } from '../ops/declare.js';
 import { type Metric, metricAttribute } from '../ops/edge_dissimilarity.js';
 import { OpError } from '../ops/input_checks.js';
 import { runOp } from '../ops/kernels.js';
-import { parentDissimilarity } from '../ops/parent_dissimilarity.js';
+import { distanceAttributes, parentDissimilarity } from '../ops/parent_dissimilarity.js';
 import { treeScan } from '../ops/tree_scan.js';
 import { gridTree } from './grid_tree.js';
 
@@ -86,15 +86,8 @@ export function normalizedTreeScan(x: Tensor, decay: Tensor, tree: ScanTree): Te
 
 /** Attributes of affinities along a tree. */
 export const affinityAttributes = {
+  ...distanceAttributes,
   metric: { ...metricAttribute, default: 'euclidean' },
-  groups: {
-    type: 'integer',
-    graphName: 'groups',
-    default: 1,
-    least: 1,
-    letter: 'G',
-    doc: 'number of channel groups',
-  },
   sigma: {
     type: 'number',
     graphName: 'sigma',

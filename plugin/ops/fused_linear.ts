@@ -2,7 +2,8 @@
  * ResidualLinear and GatedLinear: linear layers fused with the ops that follow them. Graphs are written without them; where
  * a backend has kernels for them, models substitute them for the ops they replace (../models/fusion.ts).
  */
-import { add } from '@tensorflow/tfjs-core';
+import { add, type Tensor } from '@tensorflow/tfjs-core';
+import type { Activation } from './activations.js';
 import { defineOp } from './declare.js';
 import { linear } from './linear.js';
 
@@ -17,20 +18,40 @@ const bias = {
   doc: 'bias of each output channel; optional',
 } as const;
 
+/** What layers with a residual have in common, whatever their weights are. */
+export const residualInput = {
+  dtype: 'float32',
+  shape: ['...', 'O'],
+  doc: 'values to which the output of the layer is added',
+} as const;
+export const residualOutputs = {
+  y: { dtype: 'float32', shape: ['...', 'O'], doc: 'sum, same shape as residual' },
+} as const;
+
+/** What gated layers have in common. */
+export const gatedOutputs = {
+  y: { dtype: 'float32', shape: ['...', 'O'], doc: 'first half of the outputs' },
+  gate: { dtype: 'float32', shape: ['...', 'O'], doc: 'silu of the second half of the outputs' },
+} as const;
+
+/** Computes a gated layer with the layer over a range of its columns. */
+export function gatedHalves(
+  columns: number,
+  layer: (options: { activation?: Activation; firstOutput?: number; endOutput?: number }) => Tensor,
+): Tensor[] {
+  return [layer({ endOutput: columns / 2 }), layer({ firstOutput: columns / 2, activation: 'silu' })];
+}
+
 export const ResidualLinear = defineOp({
   name: 'ResidualLinear',
   doc: 'residual + x @ weights + bias over the last axis: the end of a residual branch.',
   inputs: {
     ...inputs,
-    residual: {
-      dtype: 'float32',
-      shape: ['...', 'O'],
-      doc: 'values to which the output of the layer is added',
-    },
+    residual: residualInput,
     bias,
   },
   attributes: {},
-  outputs: { y: { dtype: 'float32', shape: ['...', 'O'], doc: 'sum, same shape as residual' } },
+  outputs: residualOutputs,
   compose: ({ x, weights, bias, residual }) => add(residual, linear(x, weights, bias)),
 });
 
@@ -44,15 +65,7 @@ export const GatedLinear = defineOp({
   },
   attributes: {},
   derived: { O: 'P/2' },
-  outputs: {
-    y: { dtype: 'float32', shape: ['...', 'O'], doc: 'first half of the outputs' },
-    gate: { dtype: 'float32', shape: ['...', 'O'], doc: 'silu of the second half of the outputs' },
-  },
-  compose: ({ x, weights, bias }) => {
-    const half = (weights.shape[1] as number) / 2;
-    return [
-      linear(x, weights, bias, { endOutput: half }),
-      linear(x, weights, bias, { firstOutput: half, activation: 'silu' }),
-    ];
-  },
+  outputs: gatedOutputs,
+  compose: ({ x, weights, bias }) =>
+    gatedHalves(weights.shape[1] as number, (options) => linear(x, weights, bias, options)),
 });

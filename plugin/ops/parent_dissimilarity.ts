@@ -14,7 +14,8 @@ const inputs = {
   ...treeInputs,
 } as const;
 
-const attributes = {
+/** Attributes of distances between features along a tree. */
+export const distanceAttributes = {
   metric: metricAttribute,
   groups: {
     type: 'integer',
@@ -33,7 +34,7 @@ export const ParentDissimilarity = defineOp({
   name: 'ParentDissimilarity',
   doc: 'Dissimilarity between the features of each vertex and of its parent, per group of channels; 0 at the root.',
   inputs,
-  attributes,
+  attributes: distanceAttributes,
   derived,
   outputs: {
     distance: {
@@ -65,7 +66,7 @@ export const ParentDissimilarityGradient = defineOp({
       doc: 'gradient with respect to the output of ParentDissimilarity; ignored at roots',
     },
   },
-  attributes,
+  attributes: distanceAttributes,
   derived,
   outputs: {
     dfeatures: { dtype: 'float32', shape: ['B', 'V', 'C'], doc: 'gradient with respect to the features' },

@@ -1,5 +1,5 @@
 import type { ToleranceClass } from '../backends.js';
-import { exchangedHalves, FUSED_SAMPLES } from './fused_linear.spec.js';
+import { gatedCases, gatedLinearOf, residualCases } from './fused_linear.spec.js';
 import { LINEAR_SAMPLES, linearOf } from './linear.spec.js';
 import { QuantizedGatedLinear, QuantizedLinear, QuantizedResidualLinear } from './quantized_linear.js';
 import { codesOf, packedCodes, wordsOf } from './quantized_weights.js';
@@ -84,49 +84,18 @@ export const quantizedResidualLinearSpec = defineSpec(QuantizedResidualLinear, {
   },
   tolerance: (tolerance, { inputs }) => roundedRowsBound(inputs, tolerance),
   differentiable: [],
-  samples: (random) =>
-    FUSED_SAMPLES.map(({ x, outputs, bias }) => ({
-      what: `${x} to ${outputs}${bias ? ', bias' : ''}`,
-      inputs: {
-        ...layer(random, x, outputs, bias),
-        residual: random.tensor([...x.slice(0, -1), outputs]),
-      },
-    })),
-  faults: {
-    'the bias is missing': without('bias'),
-    'the residual is missing': mapped('residual', () => 0),
-  },
+  ...residualCases((random, inputs, outputs) => quantizedTensors(random, inputs, outputs)),
 });
 
 export const quantizedGatedLinearSpec = defineSpec(QuantizedGatedLinear, {
   formula: ({ inputs: { x, codes, scales, bias }, shapes }) => {
-    const all = shapes.codes[1];
     const weights = weightsOf(codes, scales, shapes.x[shapes.x.length - 1]);
-    return {
-      y: linearOf(x, weights, bias, all, 'none', [0, all / 2]),
-      gate: linearOf(x, weights, bias, all, 'silu', [all / 2, all]),
-    };
+    return gatedLinearOf(x, weights, bias, shapes.codes[1]);
   },
   tolerance: (tolerance, { inputs }) => roundedRowsBound(inputs, tolerance),
   differentiable: [],
-  samples: (random) =>
-    FUSED_SAMPLES.map(({ x, outputs, bias }) => ({
-      what: `${x} to twice ${outputs}${bias ? ', bias' : ''}`,
-      inputs: layer(random, x, 2 * outputs, bias),
-    })),
-  faults: {
-    'the bias is missing': without('bias'),
-    'the halves are exchanged': exchangedHalves,
-  },
+  ...gatedCases((random, inputs, outputs) => quantizedTensors(random, inputs, outputs)),
 });
-
-function layer(random: Random, x: readonly number[], outputs: number, bias: boolean) {
-  return {
-    x: random.tensor(x),
-    ...quantizedTensors(random, x[x.length - 1], outputs),
-    ...(bias && { bias: random.tensor([outputs]) }),
-  };
-}
 
 /** Codes of normally distributed weights, with scales that make them about 1. */
 export function quantizedTensors(

@@ -5,6 +5,7 @@
 import { add, type Tensor } from '@tensorflow/tfjs-core';
 import { type Activation, activationAttribute } from './activations.js';
 import { defineOp } from './declare.js';
+import { gatedHalves, gatedOutputs, residualInput, residualOutputs } from './fused_linear.js';
 import { runOp } from './kernels.js';
 import { columnAttributes, linear, usedCount } from './linear.js';
 import { dequantized, quantizedInputs, refusedGradient, wordsOf } from './quantized_weights.js';
@@ -36,21 +37,15 @@ export const QuantizedResidualLinear = defineOp({
   doc: 'residual + x @ (codes * scales) + bias over the last axis: the end of a residual branch.',
   inputs: {
     ...{ x, ...weights },
-    residual: {
-      dtype: 'float32',
-      shape: ['...', 'O'],
-      doc: 'values to which the output of the layer is added',
-    },
+    residual: residualInput,
     bias,
   },
   attributes: {},
   derived,
-  outputs: { y: { dtype: 'float32', shape: ['...', 'O'], doc: 'sum, same shape as residual' } },
+  outputs: residualOutputs,
   compose: ({ x, codes, scales, bias, residual }) => add(residual, quantizedLinear(x, codes, scales, bias)),
   gradient: refusedGradient('QuantizedResidualLinear'),
 });
-
-const half = (doc: string) => ({ dtype: 'float32', shape: ['...', 'O'], doc }) as const;
 
 export const QuantizedGatedLinear = defineOp({
   name: 'QuantizedGatedLinear',
@@ -63,17 +58,9 @@ export const QuantizedGatedLinear = defineOp({
   },
   attributes: {},
   derived: { ...derived, O: 'P/2' },
-  outputs: {
-    y: half('first half of the outputs'),
-    gate: half('silu of the second half of the outputs'),
-  },
-  compose: ({ x, codes, scales, bias }) => {
-    const half = (codes.shape[1] as number) / 2;
-    return [
-      quantizedLinear(x, codes, scales, bias, { endOutput: half }),
-      quantizedLinear(x, codes, scales, bias, { firstOutput: half, activation: 'silu' }),
-    ];
-  },
+  outputs: gatedOutputs,
+  compose: ({ x, codes, scales, bias }) =>
+    gatedHalves(codes.shape[1] as number, (options) => quantizedLinear(x, codes, scales, bias, options)),
   gradient: refusedGradient('QuantizedGatedLinear'),
 });
 
