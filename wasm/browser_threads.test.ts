@@ -118,6 +118,32 @@ const PROGRAM = `
     return { threads: getThreads().count, changed, left: memory.tensorsLeft() };
   };
 
+  globalThis.checkReplays = async (files) => {
+    await start();
+    const { model } = await GrootV.load('/' + files + '/model.json');
+    const images = [5, 6].map((frequency) => numbers([1, 32, 32, 3], frequency));
+    const logits = [];
+    const { runKernel } = tf.engine();
+    for (const threads of [1, 2, 3, 1]) {
+      await setThreads(threads);
+      let kernels = 0;
+      tf.engine().runKernel = (...args) => {
+        kernels++;
+        return runKernel.apply(tf.engine(), args);
+      };
+      // Computed or recorded, recorded or replayed, replayed.
+      for (const i of [0, 1, 0, 1]) {
+        kernels = 0;
+        logits.push({ i, threads, kernels: 0, values: tf.tidy(() => [...model.execute({ image: images[i] }).dataSync()]) });
+        logits.at(-1).kernels = kernels;
+      }
+      tf.engine().runKernel = runKernel;
+    }
+    const isSame = logits.every(({ i, values }) => values.every((value, at) => Object.is(value, logits[i].values[at])));
+    const areOthers = logits[0].values.some((value, at) => value !== logits[1].values[at]);
+    return { isSame, areOthers, replayed: logits.map(({ kernels }) => kernels === 0) };
+  };
+
   if (typeof document === 'undefined') globalThis.onmessage = async ({ data }) => postMessage(await globalThis.check(data));`;
 
 const TYPES: Record<string, string> = { wasm: 'application/wasm', js: 'text/javascript', html: 'text/html' };
@@ -215,6 +241,17 @@ t.test('threads in Chromium', { skip: chromiumMissing() ?? false }, async (t) =>
       });
     }
   }
+
+  await t.test('predictions that are replayed: the same bits on any number of threads', async (t) => {
+    const { files } = await convertedSink('grootv/grootv_nano_mnist.pth');
+    const page = await open(
+      t,
+      Object.fromEntries([...files].map(([name, bytes]) => [`/none/${name}`, () => bytes])),
+    );
+    // A recording for one number of threads is not replayed with another.
+    const replayed = [false, false, true, true, ...Array(3).fill([false, true, true, true]).flat()];
+    t.same(await page.evaluate(`checkReplays('none')`), { isSame: true, areOthers: true, replayed });
+  });
 
   await t.test('the script of a thread as a file', async (t) => {
     const page = await open(t);
