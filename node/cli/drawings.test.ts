@@ -1,18 +1,11 @@
 /** The commands over images: many, very thin, and with EXIF orientation. */
-import { existsSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { existsSync } from 'node:fs';
 import sharp from 'sharp';
 import t from 'tap';
 import { grootvl, grootvlRuns } from '../../testing/command_line.js';
-import { fixturePath } from '../../testing/fixtures.js';
+import { digitModelFolder, SEVEN, TWO } from '../../testing/digit_model.js';
 
-const DIGITS = fileURLToPath(new URL('../../examples/digits', import.meta.url));
-const folder = t.testdir();
-const at = (name: string) => join(folder, name);
-const model = at('model');
-const seven = join(DIGITS, 'digit-00-label-7.png');
-const two = join(DIGITS, 'digit-01-label-2.png');
+const { at, model } = digitModelFolder(t);
 
 /** A grey image. */
 async function blank(name: string, width: number, height: number): Promise<string> {
@@ -22,25 +15,20 @@ async function blank(name: string, width: number, height: number): Promise<strin
   return at(name);
 }
 
-t.before(async () => {
-  await grootvl('convert', fixturePath('grootv/grootv_nano_mnist.pth') as string, model);
-  writeFileSync(at('bad.jpg'), 'hello, world');
-});
-
 t.test('one bad image of several is a row, the others are done', async (t) => {
-  const json = await grootvl('classify', model, seven, at('bad.jpg'), at('gone.png'), two, '--json');
+  const json = await grootvl('classify', model, SEVEN, at('bad.jpg'), at('gone.png'), TWO, '--json');
   t.equal(json.status, 3);
   const rows = JSON.parse(json.stdout);
   t.match(rows, [
-    { file: seven, predictions: [{ label: '7' }] },
+    { file: SEVEN, predictions: [{ label: '7' }] },
     { file: at('bad.jpg'), error: /not an image in a known format/ },
     { file: at('gone.png'), error: /no such file/ },
-    { file: two, predictions: [{ label: '2' }] },
+    { file: TWO, predictions: [{ label: '2' }] },
   ]);
   t.same(Object.keys(rows[1]).sort(), ['error', 'file']);
   t.match(json.stderr, /^grootvl: 2 of 4 images failed; the first: cannot read image .*bad\.jpg[^\n]*\n$/);
 
-  const text = await grootvl('classify', model, at('bad.jpg'), seven);
+  const text = await grootvl('classify', model, at('bad.jpg'), SEVEN);
   t.equal(text.status, 3);
   t.match(text.stdout, /bad\.jpg: cannot read image .*\n.*digit-00-label-7\.png .*\n.*100\.0 % {2}7\n/);
 

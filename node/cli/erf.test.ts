@@ -1,34 +1,24 @@
 /** `erf`: figures, a heat map, unreadable images, bad usage. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import t from 'tap';
 import { grootvl, grootvlWith, shell } from '../../testing/command_line.js';
+import { DIGITS, digitModelFolder, SEVEN, TWO } from '../../testing/digit_model.js';
 import { fixturePath } from '../../testing/fixtures.js';
 
-const DIGITS = fileURLToPath(new URL('../../examples/digits', import.meta.url));
-const folder = t.testdir();
-const at = (name: string) => join(folder, name);
-const model = at('model');
-const seven = join(DIGITS, 'digit-00-label-7.png');
-const two = join(DIGITS, 'digit-01-label-2.png');
+const { at, model } = digitModelFolder(t);
 const erf = (...args: string[]) => grootvl('erf', model, ...args);
 
-t.before(async () => {
-  await grootvl('convert', fixturePath('grootv/grootv_nano_mnist.pth') as string, model);
-  writeFileSync(at('bad.jpg'), 'hello, world');
-});
-
 t.test('figures as text and as JSON, and a heat map', async (t) => {
-  const text = await erf(seven, two, '--size', '32', '--out', at('erf.png'), '--backend', 'wasm');
+  const text = await erf(SEVEN, TWO, '--size', '32', '--out', at('erf.png'), '--backend', 'wasm');
   t.match(text, { status: 0, stderr: '' });
   t.match(text.stdout, /^contributions of 2 images of 32 x 32 pixels to the middle of features_3 \(/);
   t.match(text.stdout, / 20\.0 % within +\d+ x \d+ pixels, +\d+\.\d % of the area\n/);
   t.match(text.stdout, / {2}written to .*erf\.png\n$/);
   t.match(await sharp(at('erf.png')).metadata(), { width: 1120, height: 1120 });
 
-  const json = await erf(seven, '--level', '0', '--scale', 'root', '--json');
+  const json = await erf(SEVEN, '--level', '0', '--scale', 'root', '--json');
   t.equal(json.stderr, '');
   const measured = JSON.parse(json.stdout);
   t.match(measured, { size: 64, level: 0, images: 1, scale: 'root', failed: [] });
@@ -41,12 +31,12 @@ t.test('figures as text and as JSON, and a heat map', async (t) => {
 });
 
 t.test('images that cannot be read are rows, the others are done', async (t) => {
-  const text = await erf(at('bad.jpg'), seven, at('gone.png'), '--size', '32');
+  const text = await erf(at('bad.jpg'), SEVEN, at('gone.png'), '--size', '32');
   t.equal(text.status, 3);
   t.match(text.stdout, /bad\.jpg: cannot read image .*\n.*gone\.png": .*\ncontributions of 1 image of 32/);
   t.match(text.stderr, /^grootvl: 2 of 3 images failed; the first: cannot read image [^\n]*\n$/);
 
-  const json = await erf(at('bad.jpg'), seven, two, '--size', '32', '--json');
+  const json = await erf(at('bad.jpg'), SEVEN, TWO, '--size', '32', '--json');
   t.equal(json.status, 3);
   t.match(JSON.parse(json.stdout), { images: 2, failed: [{ file: at('bad.jpg'), error: /cannot read/ }] });
 
@@ -65,7 +55,7 @@ t.test('images that cannot be read are rows, the others are done', async (t) => 
 t.test('folders, patterns, names on standard input, and a limit', async (t) => {
   const limited = await erf(DIGITS, '--limit', '2', '--size', '32', '--json');
   const pair = await grootvlWith(
-    { input: `${seven}\n${two}\n` },
+    { input: `${SEVEN}\n${TWO}\n` },
     'erf',
     model,
     '-',
@@ -81,7 +71,7 @@ t.test('folders, patterns, names on standard input, and a limit', async (t) => {
 });
 
 t.test('the heat map on standard output, what is said of it beside', async (t) => {
-  const command = `grootvl erf ${model} ${seven} --size 32 --out - --backend wasm`;
+  const command = `grootvl erf ${model} ${SEVEN} --size 32 --out - --backend wasm`;
   const { stdout, stderr } = await shell(`${command} | cat > ${at('piped.png')}`);
   t.equal(stdout, '');
   t.match(await sharp(at('piped.png')).metadata(), { format: 'png', width: 1120 });
@@ -97,12 +87,12 @@ t.test('bad usage', async (t) => {
     [['--out', 'erf.bmp'], 2, /\.png/],
     [['--out', '-', '--json'], 2, /standard output takes one of --json and --out/],
   ] as const) {
-    const outcome = await erf(seven, ...args);
+    const outcome = await erf(SEVEN, ...args);
     t.equal(outcome.status, status, args.join(' '));
     t.match(outcome.stderr, message);
   }
   await grootvl('convert', fixturePath('grootl/grootl_tiny') as string, at('language'));
-  t.match(await grootvl('erf', at('language'), seven), {
+  t.match(await grootvl('erf', at('language'), SEVEN), {
     status: 1,
     stderr: /is a language model, expected a model of images\n$/,
   });
