@@ -15,28 +15,19 @@ const folder = t.testdir();
 const at = (name: string) => join(folder, name);
 const model = at('model');
 
-/** Ends the first thread once the journal of a run has some rows. */
+/**
+ * Ends the first thread when it has answered some batches: between two, because Node 20 aborts if a thread is terminated while it
+ * creates a decompressor.
+ */
 const ENDS_A_THREAD = `data:text/javascript,${encodeURIComponent(`
-import threads from 'node:worker_threads';
-import { syncBuiltinESMExports } from 'node:module';
-import { existsSync, readFileSync } from 'node:fs';
-if (threads.isMainThread) {
-  const { Worker } = threads;
-  let first;
-  threads.Worker = class extends Worker {
-    constructor(...args) {
-      super(...args);
-      first ??= this;
-    }
+import { MessagePort, threadId } from 'node:worker_threads';
+if (threadId === 1) {
+  const { postMessage } = MessagePort.prototype;
+  let answers = 0;
+  MessagePort.prototype.postMessage = function (...args) {
+    if (++answers > 5) process.exit(1);
+    return postMessage.apply(this, args);
   };
-  syncBuiltinESMExports();
-  const journal = process.env.GROOTVL_TEST_JOURNAL;
-  const timer = setInterval(() => {
-    if (!existsSync(journal) || readFileSync(journal, 'utf8').split('\\n').length < 6) return;
-    clearInterval(timer);
-    first.terminate();
-  }, 2);
-  timer.unref();
 }`)}`;
 
 t.test('a model', async (t) => {
@@ -47,7 +38,7 @@ t.test('a thread that ends: one clear error, and nothing that is done is lost', 
   const inputs = Array.from({ length: 400 }, (_, i) => digits[i % digits.length]);
   const out = at('rows.ndjson');
   const args = ['classify', model, '-', '--batch', '2', '--workers', '2', '--top', '1', '--out', out];
-  const options = { input: inputs.join('\n'), env: { GROOTVL_TEST_JOURNAL: `${out}.partial` } };
+  const options = { input: inputs.join('\n') };
   const ended = await grootvlProcess({ ...options, preload: ENDS_A_THREAD }, ...args);
   t.match(ended, { status: 1, stderr: /^grootvl: a worker ended before its images were done: [^\n]*\n$/ });
   t.notOk(existsSync(out));
