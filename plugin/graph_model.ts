@@ -27,10 +27,15 @@ export function registerOps(tf: { registerOp: typeof registerOp }): void {
   for (const op of OPS) {
     const names = Object.keys(op.inputs);
     const attributes = Object.entries(op.attributes).map(
-      ([name, { graphName }]) => [name, graphName] as const,
+      ([name, { graphName = snakeCase(name) }]) => [name, graphName] as const,
     );
     tf.registerOp(op.name, (node) => execute(op, node, names, attributes));
   }
+}
+
+/** `maxOutput` to `max_output`. */
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 registerOps({ registerOp });

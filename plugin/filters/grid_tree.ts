@@ -6,7 +6,7 @@
 import { add, exp, neg, reshape, type Tensor, tidy } from '@tensorflow/tfjs-core';
 import { gridGraph } from '../graphs.js';
 import { boruvkaMST, type Tree, treeOf, treeOutputs } from '../ops/boruvka_mst.js';
-import { defineOp } from '../ops/declare.js';
+import { defineOp, float32 } from '../ops/declare.js';
 import { edgeDissimilarity, type Metric, metricAttribute } from '../ops/edge_dissimilarity.js';
 import { runOp } from '../ops/kernels.js';
 import { stopGradient } from '../ops/stop_gradient.js';
@@ -32,29 +32,27 @@ export interface GridTreeOptions {
 export const GridTree = defineOp({
   name: 'gridTree',
   doc: 'The minimum spanning tree of a grid, weighted by the mapped dissimilarity of adjacent pixels.',
-  inputs: { features: { dtype: 'float32', shape: ['B', 'H', 'W', 'C'], doc: 'features of each pixel' } },
+  inputs: { features: float32(['B', 'H', 'W', 'C'], 'features of each pixel') },
   attributes: {
     metric: metricAttribute,
     mapping: {
       type: 'string',
-      graphName: 'mapping',
       default: 'exp',
       oneOf: ['none', 'plus_one', 'exp'],
       doc: 'function applied to the edge weights before the tree is built: none, plus_one (w + 1) or exp',
     },
     maximum: {
       type: 'boolean',
-      graphName: 'maximum',
       default: false,
       doc: 'whether to negate the weights before the mapping, for a maximum spanning tree',
     },
-    root: { type: 'integer', graphName: 'root', default: 0, least: 0, doc: 'root vertex of the tree' },
+    root: { type: 'integer', default: 0, least: 0, doc: 'root vertex of the tree' },
   },
   derived: { V: 'H*W', E: '(H-1)*W+H*(W-1)' },
   least: { H: 1, W: 1 },
   outputs: {
     ...treeOutputs,
-    weights: { dtype: 'float32', shape: ['B', 'E'], doc: 'mapped weights of the edges of the grid' },
+    weights: float32(['B', 'E'], 'mapped weights of the edges of the grid'),
   },
   compose: ({ features }, { metric, mapping, maximum, root }) => {
     const [batch, height, width, channels] = features.shape as [number, number, number, number];

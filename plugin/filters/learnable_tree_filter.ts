@@ -19,7 +19,7 @@ import {
 import { gridGraph } from '../graphs.js';
 import { readForChecks } from '../kernels/values.js';
 import type { ScanTree, Tree } from '../ops/boruvka_mst.js';
-import { defineOp } from '../ops/declare.js';
+import { defineOp, float32, int32 } from '../ops/declare.js';
 import { edgeDissimilarity } from '../ops/edge_dissimilarity.js';
 import { awaitedInputs, runOp } from '../ops/kernels.js';
 import { linear } from '../ops/linear.js';
@@ -57,8 +57,7 @@ export interface LearnableTreeFilterOptions {
   readonly tree?: ScanTree;
 }
 
-const map = (extents: readonly [string, string, string], doc: string) =>
-  ({ dtype: 'float32', shape: ['B', ...extents], doc }) as const;
+const map = (extents: readonly [string, string, string], doc: string) => float32(['B', ...extents], doc);
 
 /** All steps are outputs, so that each can be compared with the authors' code. */
 export const LearnableTreeFilter = defineOp({
@@ -67,11 +66,11 @@ export const LearnableTreeFilter = defineOp({
   inputs: {
     feature: map(['H', 'W', 'D'], 'feature map f to filter'),
     guide: map(['I', 'J', 'K'], 'guide from which the tree is built, averaged over cells to H x W'),
-    embedWeights: { dtype: 'float32', shape: ['D', 'C'], doc: 'weights of embed_layer' },
-    guideWeights: { dtype: 'float32', shape: ['K', 'C'], doc: 'weights of guide_layer' },
-    confidenceWeights: { dtype: 'float32', shape: ['D', 'G'], doc: 'weights of conf_layer' },
-    beta: { dtype: 'float32', shape: ['G'], doc: 'square root of the edge cost of each group' },
-    gamma: { dtype: 'float32', shape: ['1'], doc: 'factor gamma on the filtered feature' },
+    embedWeights: float32(['D', 'C'], 'weights of embed_layer'),
+    guideWeights: float32(['K', 'C'], 'weights of guide_layer'),
+    confidenceWeights: float32(['D', 'G'], 'weights of conf_layer'),
+    beta: float32(['G'], 'square root of the edge cost of each group'),
+    gamma: float32(['1'], 'factor gamma on the filtered feature'),
     order: treeOfPixels,
     parent: treeOfPixels,
   },
@@ -83,15 +82,11 @@ export const LearnableTreeFilter = defineOp({
     embed: map(['H', 'W', 'C'], 'output of embed_layer for f'),
     guideEmbed: map(['H', 'W', 'C'], 'output of guide_layer for the averaged guide'),
     confidence: map(['H', 'W', 'G'], 'confidence c'),
-    decay: { dtype: 'float32', shape: ['B', 'V', 'G'], doc: 'decay of the tree scan' },
+    decay: float32(['B', 'V', 'G'], 'decay of the tree scan'),
     filteredConfidence: map(['H', 'W', 'G'], 'filtered confidence R(c)'),
     filteredFeature: map(['H', 'W', 'D'], 'filtered feature R(f c)'),
-    treeOrder: { dtype: 'int32', shape: ['B', 'V'], doc: 'vertex ids, each parent before its children' },
-    treeParent: {
-      dtype: 'int32',
-      shape: ['B', 'V'],
-      doc: 'position in the order of the parent of each vertex; 0 for the root',
-    },
+    treeOrder: int32(['B', 'V'], 'vertex ids, each parent before its children'),
+    treeParent: int32(['B', 'V'], 'position in the order of the parent of each vertex; 0 for the root'),
   },
   compose: (inputs) => {
     const { feature, guide, embedWeights, guideWeights, confidenceWeights, beta, gamma, order, parent } =
@@ -128,14 +123,14 @@ const GuideSimilarity = defineOp({
   inputs: {
     feature: { ...map(['H', 'W', 'D'], 'feature map; only its height and width are used'), shapeOnly: true },
     guide: map(['I', 'J', 'K'], 'guide, averaged over cells to H x W'),
-    guideWeights: { dtype: 'float32', shape: ['K', 'C'], doc: 'weights of guide_layer' },
+    guideWeights: float32(['K', 'C'], 'weights of guide_layer'),
   },
   attributes: {},
   derived: { E: '(H-1)*W+H*(W-1)' },
   least: { H: 1, W: 1, I: 1, J: 1 },
   outputs: {
-    similarity: { dtype: 'float32', shape: ['B', 'E'], doc: 'similarity of each edge of the grid' },
-    edges: { dtype: 'int32', shape: ['E', '2'], doc: 'edges of the grid as pairs of vertex ids' },
+    similarity: float32(['B', 'E'], 'similarity of each edge of the grid'),
+    edges: int32(['E', '2'], 'edges of the grid as pairs of vertex ids'),
   },
   compose: ({ feature, guide, guideWeights }) => {
     const [, height, width] = feature.shape as [number, number, number];

@@ -18,14 +18,13 @@ import {
   tidy,
   tile,
 } from '@tensorflow/tfjs-core';
-import { defineOp } from '../ops/declare.js';
+import { defineOp, float32 } from '../ops/declare.js';
 import { OpError } from '../ops/input_checks.js';
 import { runOp } from '../ops/kernels.js';
 import { treeFilter } from './tree_filter.js';
 
-const mask = (doc: string) => ({ dtype: 'float32', shape: ['I', 'H', 'W'], doc }) as const;
-const map = (batch: string, channels: string, doc: string) =>
-  ({ dtype: 'float32', shape: [batch, 'H', 'W', channels], doc }) as const;
+const mask = (doc: string) => float32(['I', 'H', 'W'], doc);
+const map = (batch: string, channels: string, doc: string) => float32([batch, 'H', 'W', channels], doc);
 
 /** Lower bounds of the sum of phi over a region, and of the area of a box. */
 const LEAST_SUM = 1e-5;
@@ -47,7 +46,6 @@ export const LevelSetLoss = defineOp({
   attributes: {
     sigma: {
       type: 'number',
-      graphName: 'sigma',
       default: 0.02,
       least: 2 ** -126,
       doc: 'divisor of the distances in the affinities of the image',
@@ -55,8 +53,8 @@ export const LevelSetLoss = defineOp({
   },
   least: { H: 1, W: 1, C: 1 },
   outputs: {
-    ofImage: { dtype: 'float32', shape: ['I'], doc: 'image loss of each instance' },
-    ofFeatures: { dtype: 'float32', shape: ['I'], doc: 'loss of the filtered masks of each instance' },
+    ofImage: float32(['I'], 'image loss of each instance'),
+    ofFeatures: float32(['I'], 'loss of the filtered masks of each instance'),
     filteredImage: map('I', '1', 'masks filtered along the tree of the image'),
     filteredFeatures: map('I', '1', 'masks filtered along the trees of the image and then of the features'),
   },

@@ -11,12 +11,11 @@ import {
   type Tensor4D,
   tensor,
 } from '@tensorflow/tfjs-core';
-import { defineOp } from '../ops/declare.js';
+import { defineOp, float32, optional } from '../ops/declare.js';
 import { runOp } from '../ops/kernels.js';
 import { byPixel } from './tree_filter.js';
 
-const map = (channels: string, doc: string) =>
-  ({ dtype: 'float32', shape: ['B', 'H', 'W', channels], doc }) as const;
+const map = (channels: string, doc: string) => float32(['B', 'H', 'W', channels], doc);
 
 export const LocalAffinityFilter = defineOp({
   name: 'localAffinityFilter',
@@ -24,23 +23,14 @@ export const LocalAffinityFilter = defineOp({
   inputs: {
     x: map('D', 'map to filter'),
     guide: map('C', 'guide from which the affinities are computed'),
-    box: {
-      dtype: 'float32',
-      shape: ['B', 'H', 'W'],
-      optional: true,
-      doc: '1 where x is kept, 0 elsewhere; if omitted, x is kept everywhere',
-    },
+    box: optional(
+      float32(['B', 'H', 'W'], '1 where x is kept, 0 elsewhere; if omitted, x is kept everywhere'),
+    ),
   },
   attributes: {
-    zeta: {
-      type: 'number',
-      graphName: 'zeta',
-      default: 0.15,
-      least: 1e-15,
-      doc: 'scale of the guide differences',
-    },
-    reach: { type: 'integer', graphName: 'reach', default: 2, least: 0, doc: 'window radius in pixels' },
-    rounds: { type: 'integer', graphName: 'rounds', default: 20, least: 0, doc: 'number of rounds' },
+    zeta: { type: 'number', default: 0.15, least: 1e-15, doc: 'scale of the guide differences' },
+    reach: { type: 'integer', default: 2, least: 0, doc: 'window radius in pixels' },
+    rounds: { type: 'integer', default: 20, least: 0, doc: 'number of rounds' },
   },
   least: { H: 1, W: 1 },
   outputs: { y: map('D', 'filtered map') },

@@ -11,7 +11,7 @@ import {
   type Tensor3D,
 } from '@tensorflow/tfjs-core';
 import { type ScanTree, treeInputs } from '../ops/boruvka_mst.js';
-import { defineOp } from '../ops/declare.js';
+import { defineOp, float32, optional } from '../ops/declare.js';
 import { type Metric, metricAttribute } from '../ops/edge_dissimilarity.js';
 import { OpError } from '../ops/input_checks.js';
 import { runOp } from '../ops/kernels.js';
@@ -39,18 +39,14 @@ export const NormalizedTreeScan = defineOp({
   name: 'normalizedTreeScan',
   doc: 'The tree scan of x divided by the tree scan of ones, both over the whole tree.',
   inputs: {
-    x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'contribution of each vertex, by vertex id' },
-    decay: {
-      dtype: 'float32',
-      shape: ['B', 'V', 'G'],
-      doc: 'decay of the edge to the parent, for each channel group',
-    },
+    x: float32(['B', 'V', 'D'], 'contribution of each vertex, by vertex id'),
+    decay: float32(['B', 'V', 'G'], 'decay of the edge to the parent, for each channel group'),
     ...treeInputs,
   },
   attributes: {},
   derived: { K: 'D/G' },
   least: { V: 1, G: 1 },
-  outputs: { y: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'weighted means by vertex id' } },
+  outputs: { y: float32(['B', 'V', 'D'], 'weighted means by vertex id') },
   compose: ({ x, decay, order, parent }) => {
     const tree = { order, parent };
     return byGroup(div, treeScan(x, decay, tree), treeScan(ones(decay.shape), decay, tree));
@@ -88,28 +84,20 @@ export function normalizedTreeScan(x: Tensor, decay: Tensor, tree: ScanTree): Te
 export const affinityAttributes = {
   ...distanceAttributes,
   metric: { ...metricAttribute, default: 'euclidean' },
-  sigma: {
-    type: 'number',
-    graphName: 'sigma',
-    default: 1,
-    least: 2 ** -126,
-    doc: 'divisor of the distances',
-  },
+  sigma: { type: 'number', default: 1, least: 2 ** -126, doc: 'divisor of the distances' },
 } as const;
 
 export const ParentAffinity = defineOp({
   name: 'parentAffinity',
   doc: 'exp(-ParentDissimilarity / sigma).',
   inputs: {
-    features: { dtype: 'float32', shape: ['B', 'V', 'C'], doc: 'features by vertex id' },
+    features: float32(['B', 'V', 'C'], 'features by vertex id'),
     ...treeInputs,
   },
   attributes: affinityAttributes,
   derived: { K: 'C/G' },
   least: { V: 1 },
-  outputs: {
-    decay: { dtype: 'float32', shape: ['B', 'V', 'G'], doc: 'decay of each vertex and group; 1 at the root' },
-  },
+  outputs: { decay: float32(['B', 'V', 'G'], 'decay of each vertex and group; 1 at the root') },
   compose: ({ features, order, parent }, { metric, groups, sigma }) => {
     const distance = parentDissimilarity(features, { order, parent }, { metric, groups });
     return exp(sigma === 1 ? neg(distance) : div(distance, -sigma));
@@ -143,32 +131,26 @@ export const GrootVScan = defineOp({
   name: 'grootVScan',
   doc: 'A scan along the tree of the features, with an optional coefficient per edge.',
   inputs: {
-    x: { dtype: 'float32', shape: ['B', 'H*W', 'D'], doc: 'contribution of each pixel' },
-    decay: {
-      dtype: 'float32',
-      shape: ['B', 'H*W', 'G'],
-      doc: 'decay of the edge from each pixel to its parent, for each channel group',
-    },
-    features: { dtype: 'float32', shape: ['B', 'H', 'W', 'C'], doc: 'features from which the tree is built' },
-    coefficient: {
-      dtype: 'float32',
-      shape: ['B', 'H*W'],
-      optional: true,
-      doc: 'factor on all decays of the edge from each vertex to its parent; ignored at the root',
-    },
+    x: float32(['B', 'H*W', 'D'], 'contribution of each pixel'),
+    decay: float32(
+      ['B', 'H*W', 'G'],
+      'decay of the edge from each pixel to its parent, for each channel group',
+    ),
+    features: float32(['B', 'H', 'W', 'C'], 'features from which the tree is built'),
+    coefficient: optional(
+      float32(
+        ['B', 'H*W'],
+        'factor on all decays of the edge from each vertex to its parent; ignored at the root',
+      ),
+    ),
   },
   attributes: {
     metric: metricAttribute,
-    maximum: {
-      type: 'boolean',
-      graphName: 'maximum',
-      default: false,
-      doc: 'whether to use the maximum spanning tree',
-    },
+    maximum: { type: 'boolean', default: false, doc: 'whether to use the maximum spanning tree' },
   },
   derived: { K: 'D/G' },
   least: { H: 1, W: 1, G: 1 },
-  outputs: { y: { dtype: 'float32', shape: ['B', 'H*W', 'D'], doc: 'sum at each pixel' } },
+  outputs: { y: float32(['B', 'H*W', 'D'], 'sum at each pixel') },
   compose: ({ x, decay, features, coefficient }, { metric, maximum }) => {
     const tree = gridTree(features, { metric, maximum });
     return treeScan(x, coefficient ? mul(decay, expandDims(coefficient, -1)) : decay, tree);

@@ -17,14 +17,14 @@ import {
   type Tensor,
   tidy,
 } from '@tensorflow/tfjs-core';
-import { defineOp } from '../ops/declare.js';
+import { defineOp, float32, int32 } from '../ops/declare.js';
 import { runOp } from '../ops/kernels.js';
 import { interpolateBilinear, interpolateNearest } from '../ops/resize.js';
 import { stopGradient } from '../ops/stop_gradient.js';
 import { treeFilter } from './tree_filter.js';
 
 const map = (height: string, width: string, channels: string, doc: string) =>
-  ({ dtype: 'float32', shape: ['B', height, width, channels], doc }) as const;
+  float32(['B', height, width, channels], doc);
 
 /** All steps are outputs, so that each can be compared with the authors' code. */
 export const TreeEnergyLoss = defineOp({
@@ -33,7 +33,7 @@ export const TreeEnergyLoss = defineOp({
   inputs: {
     logits: map('H', 'W', 'K', 'logits of the predictions'),
     image: map('I', 'J', 'C', 'image: low-level features, resized to the logits'),
-    unlabeled: { dtype: 'int32', shape: ['B', 'M', 'N'], doc: '1 where a pixel has no label, else 0' },
+    unlabeled: int32(['B', 'M', 'N'], '1 where a pixel has no label, else 0'),
     features: {
       ...map('H', 'W', 'F', 'high-level features; if omitted, only the image is used'),
       optional: true,
@@ -42,20 +42,18 @@ export const TreeEnergyLoss = defineOp({
   attributes: {
     sigma: {
       type: 'number',
-      graphName: 'sigma',
       default: 0.02,
       least: 2 ** -126,
       doc: 'divisor of the distances in the affinities of the image',
     },
-    weight: { type: 'number', graphName: 'weight', default: 0.4, doc: 'factor on the loss' },
+    weight: { type: 'number', default: 0.4, doc: 'factor on the loss' },
   },
   least: { H: 1, W: 1, I: 1, J: 1, M: 1, N: 1, K: 1 },
   outputs: {
-    loss: {
-      dtype: 'float32',
-      shape: [],
-      doc: 'mean absolute difference over the unlabelled pixels, summed over classes, times the weight',
-    },
+    loss: float32(
+      [],
+      'mean absolute difference over the unlabelled pixels, summed over classes, times the weight',
+    ),
     probabilities: map('H', 'W', 'K', 'softmax of the logits'),
     resizedImage: map('H', 'W', 'C', 'image, resized to the predictions'),
     resizedMask: map('H', 'W', '1', 'mask of unlabelled pixels, resized to the predictions'),

@@ -3,22 +3,21 @@
  */
 import { reshape, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
 import type { ScanTree } from '../ops/boruvka_mst.js';
-import { defineOp } from '../ops/declare.js';
+import { defineOp, float32, int32, optional } from '../ops/declare.js';
 import type { Metric } from '../ops/edge_dissimilarity.js';
 import { OpError } from '../ops/input_checks.js';
 import { runOp } from '../ops/kernels.js';
 import { gridTree } from './grid_tree.js';
 import { affinityAttributes, normalizedTreeScan, optionalTree, parentAffinity } from './scans.js';
 
-const map = (channels: string, doc: string) =>
-  ({ dtype: 'float32', shape: ['B', 'H', 'W', channels], doc }) as const;
+const map = (channels: string, doc: string) => float32(['B', 'H', 'W', channels], doc);
 /** An optional tree input. */
-export const treeOfPixels = {
-  dtype: 'int32',
-  shape: ['B', 'H*W'],
-  optional: true,
-  doc: 'tree over the pixels, as boruvkaMST returns it; optional, replaces the tree of the guide',
-} as const;
+export const treeOfPixels = optional(
+  int32(
+    ['B', 'H*W'],
+    'tree over the pixels, as boruvkaMST returns it; optional, replaces the tree of the guide',
+  ),
+);
 
 export const TreeFilter = defineOp({
   name: 'treeFilter',

@@ -1,6 +1,6 @@
 /** Gelu (exact) and Silu, the activations of GrootV and GrootL. */
 import { add, erf, exp, mul, relu, sigmoid, square, sub, type Tensor } from '@tensorflow/tfjs-core';
-import { defineOp } from './declare.js';
+import { defineOp, float32 } from './declare.js';
 import { runOp } from './kernels.js';
 
 /** Activation applied to the output of a linear or depthwise layer. */
@@ -9,7 +9,6 @@ export type Activation = 'none' | 'gelu' | 'silu';
 /** The `activation` attribute of ops that apply one. */
 export const activationAttribute = {
   type: 'string',
-  graphName: 'activation',
   default: 'none',
   oneOf: ['none', 'gelu', 'silu'],
   doc: 'activation applied to the sums; gelu is the exact form',
@@ -38,9 +37,9 @@ export function activated(sums: Tensor, activation: ConvolutionActivation): Tens
 }
 
 const elementwise = {
-  inputs: { x: { dtype: 'float32', shape: ['...'], doc: 'tensor of any shape' } },
+  inputs: { x: float32(['...'], 'tensor of any shape') },
   attributes: {},
-  outputs: { y: { dtype: 'float32', shape: ['...'], doc: 'activated values, same shape as x' } },
+  outputs: { y: float32(['...'], 'activated values, same shape as x') },
 } as const;
 
 export const Gelu = defineOp({
@@ -62,10 +61,10 @@ export const Silu = defineOp({
 const ofGradient = {
   inputs: {
     ...elementwise.inputs,
-    dy: { dtype: 'float32', shape: ['...'], doc: 'gradient with respect to the output' },
+    dy: float32(['...'], 'gradient with respect to the output'),
   },
   attributes: {},
-  outputs: { dx: { dtype: 'float32', shape: ['...'], doc: 'gradient with respect to x' } },
+  outputs: { dx: float32(['...'], 'gradient with respect to x') },
 } as const;
 
 export const GeluGradient = defineOp({

@@ -3,15 +3,15 @@
  * batch.
  */
 import { add, mean, mul, rsqrt, square, sub, sum, type Tensor } from '@tensorflow/tfjs-core';
-import { alreadyComputed, defineOp } from './declare.js';
+import { alreadyComputed, defineOp, float32 } from './declare.js';
 import { runOp } from './kernels.js';
 
 const attributes = {
-  epsilon: { type: 'number', graphName: 'epsilon', default: 1e-5, least: 0, doc: 'added to the variance' },
+  epsilon: { type: 'number', default: 1e-5, least: 0, doc: 'added to the variance' },
 } as const;
 
-const image = (doc: string) => ({ dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc }) as const;
-const channels = (doc: string) => ({ dtype: 'float32', shape: ['C'], doc }) as const;
+const image = (doc: string) => float32(['N', 'H', 'W', 'C'], doc);
+const channels = (doc: string) => float32(['C'], doc);
 
 /** Axes that are reduced. */
 const PIXELS = [0, 1, 2];

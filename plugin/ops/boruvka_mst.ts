@@ -3,7 +3,7 @@
  * "O jistem problemu minimalnim", 1926).
  */
 import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
-import { defineOp } from './declare.js';
+import { defineOp, float32, int32 } from './declare.js';
 import { checkConnected, countVertices, trustTree } from './graph_checks.js';
 import { runOp } from './kernels.js';
 
@@ -21,36 +21,26 @@ export interface Tree {
 
 /** The inputs through which ops take a tree. */
 export const treeInputs = {
-  order: { dtype: 'int32', shape: ['B', 'V'], doc: 'vertex ids, each parent before its children' },
-  parent: {
-    dtype: 'int32',
-    shape: ['B', 'V'],
-    doc: 'position in `order` of the parent of order[b, i]; 0 for the root',
-  },
+  order: int32(['B', 'V'], 'vertex ids, each parent before its children'),
+  parent: int32(['B', 'V'], 'position in `order` of the parent of order[b, i]; 0 for the root'),
 } as const;
 
 /** The part of a {@link Tree} that ops along a tree need. */
 export type ScanTree = Readonly<Record<keyof typeof treeInputs, Tensor>>;
 
 /** The graph from which a tree is chosen. */
-export const edgesInput = {
-  dtype: 'int32',
-  shape: ['E', '2'],
-  doc: 'edges as pairs of vertex ids',
-} as const;
+export const edgesInput = int32(['E', '2'], 'edges as pairs of vertex ids');
 
 /** Attributes of ops that choose a tree. */
 export const treeAttributes = {
   numVertices: {
     type: 'integer',
-    graphName: 'num_vertices',
     least: 1,
     letter: 'V',
     doc: 'number of vertices V; a GraphModel node without it takes V from the edges',
   },
   root: {
     type: 'integer',
-    graphName: 'root',
     default: 0,
     least: 0,
     most: 'V-1',
@@ -60,13 +50,9 @@ export const treeAttributes = {
 
 /** Outputs of ops that choose a tree. */
 export const treeOutputs = {
-  edgeIndex: { dtype: 'int32', shape: ['B', 'V-1'], doc: 'indices of the chosen edges, ascending' },
-  order: { dtype: 'int32', shape: ['B', 'V'], doc: 'vertex ids in breadth-first order from the root' },
-  parent: {
-    dtype: 'int32',
-    shape: ['B', 'V'],
-    doc: 'position in `order` of the parent of order[b, i]; 0 for the root',
-  },
+  edgeIndex: int32(['B', 'V-1'], 'indices of the chosen edges, ascending'),
+  order: int32(['B', 'V'], 'vertex ids in breadth-first order from the root'),
+  parent: int32(['B', 'V'], 'position in `order` of the parent of order[b, i]; 0 for the root'),
 } as const;
 
 export const BoruvkaMST = defineOp({
@@ -75,7 +61,7 @@ export const BoruvkaMST = defineOp({
     'Minimum spanning tree by the total order (weight, edge index): unique, and exactly the same on every backend. ' +
     '-0 equals +0, NaN comes after +Infinity.',
   inputs: {
-    weights: { dtype: 'float32', shape: ['B', 'E'], doc: 'weight of each edge' },
+    weights: float32(['B', 'E'], 'weight of each edge'),
     edges: edgesInput,
   },
   attributes: treeAttributes,

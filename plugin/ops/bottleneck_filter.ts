@@ -4,7 +4,7 @@
  */
 import type { Tensor, Tensor3D } from '@tensorflow/tfjs-core';
 import { type ScanTree, treeInputs } from './boruvka_mst.js';
-import { defineOp } from './declare.js';
+import { defineOp, float32 } from './declare.js';
 import { checkTree } from './graph_checks.js';
 import { runOp } from './kernels.js';
 
@@ -15,24 +15,18 @@ export const BottleneckFilter = defineOp({
     'the path u..v) / zeta^2) and a(v, v) = 1. No gradient. The inputs are read on the host on backends without a ' +
     'kernel.',
   inputs: {
-    x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'input values by vertex id' },
-    distance: {
-      dtype: 'float32',
-      shape: ['B', 'V'],
-      doc: 'distance between each vertex and its parent, by vertex id; ignored at the root',
-    },
+    x: float32(['B', 'V', 'D'], 'input values by vertex id'),
+    distance: float32(
+      ['B', 'V'],
+      'distance between each vertex and its parent, by vertex id; ignored at the root',
+    ),
     ...treeInputs,
   },
   attributes: {
     // With a smaller zeta the result is just x, and its square underflows float32.
-    zeta: {
-      type: 'number',
-      graphName: 'zeta',
-      least: 1e-15,
-      doc: 'scale of the distances, which are divided by zeta^2',
-    },
+    zeta: { type: 'number', least: 1e-15, doc: 'scale of the distances, which are divided by zeta^2' },
   },
-  outputs: { y: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'weighted means by vertex id' } },
+  outputs: { y: float32(['B', 'V', 'D'], 'weighted means by vertex id') },
   least: { V: 1 },
   reads: ['x', 'distance', 'order', 'parent'],
   validate: ({ order, parent }, _attributes, read) => checkTree('BottleneckFilter', order, parent, read),

@@ -4,7 +4,7 @@
  */
 import { type Tensor, type Tensor2D, type Tensor3D, tensor } from '@tensorflow/tfjs-core';
 import { anchorsOf } from '../kernels/boxes.js';
-import { defineOp } from './declare.js';
+import { defineOp, float32, int32, optional } from './declare.js';
 import { OpError } from './input_checks.js';
 import { runOp } from './kernels.js';
 
@@ -13,32 +13,14 @@ export const AnchorGrid = defineOp({
   doc:
     'Boxes of several aspect ratios around each position (x * stride, y * stride) of a map, by row, column and ratio: ' +
     'w = scale * stride / sqrt(ratio), h = scale * stride * sqrt(ratio), no shift, no rounding.',
-  inputs: {
-    features: {
-      dtype: 'float32',
-      shape: ['N', 'H', 'W', 'C'],
-      doc: 'feature map; only its height and width are used',
-    },
-  },
+  inputs: { features: float32(['N', 'H', 'W', 'C'], 'feature map; only its height and width are used') },
   attributes: {
-    stride: {
-      type: 'integer',
-      graphName: 'stride',
-      least: 1,
-      doc: 'distance between adjacent anchor positions, in input pixels',
-    },
-    scale: { type: 'number', graphName: 'scale', default: 8, doc: 'size of an anchor, in strides' },
-    ratios: {
-      type: 'numbers',
-      graphName: 'ratios',
-      default: [0.5, 1, 2],
-      doc: 'aspect ratios (height / width) of the anchors',
-    },
+    stride: { type: 'integer', least: 1, doc: 'distance between adjacent anchor positions, in input pixels' },
+    scale: { type: 'number', default: 8, doc: 'size of an anchor, in strides' },
+    ratios: { type: 'numbers', default: [0.5, 1, 2], doc: 'aspect ratios (height / width) of the anchors' },
   },
   derived: { A: ({ H, W }, { ratios }) => H * W * ratios.length },
-  outputs: {
-    anchors: { dtype: 'float32', shape: ['A', '4'], doc: 'anchors as x1, y1, x2, y2 in input pixels' },
-  },
+  outputs: { anchors: float32(['A', '4'], 'anchors as x1, y1, x2, y2 in input pixels') },
   compose: ({ features }, attributes) => {
     const anchors = anchorsOf(features.shape[1] as number, features.shape[2] as number, attributes);
     return tensor(anchors, [anchors.length / 4, 4]);
@@ -48,7 +30,6 @@ export const AnchorGrid = defineOp({
 /** Standard deviations by which deltas are scaled. */
 export const stds = {
   type: 'numbers',
-  graphName: 'stds',
   default: [1, 1, 1, 1],
   doc: 'scale factors of the x, y, width and height deltas',
 } as const;
@@ -56,7 +37,6 @@ export const stds = {
 /** Limit on the change of a box's size. */
 export const maxRatio = {
   type: 'number',
-  graphName: 'max_ratio',
   default: 16 / 1000,
   least: 1e-30,
   most: 1,
@@ -64,11 +44,7 @@ export const maxRatio = {
 } as const;
 
 /** Size of a detector's input before padding. */
-export const imageShape = {
-  dtype: 'int32',
-  shape: ['2'],
-  doc: 'image height and width, to which boxes are clamped',
-} as const;
+export const imageShape = int32(['2'], 'image height and width, to which boxes are clamped');
 
 /** @throws {OpError} unless there are four. */
 export function checkStds(op: string, { stds }: { readonly stds: readonly number[] }): void {
@@ -82,13 +58,9 @@ export const DecodeBoxes = defineOp({
     'Boxes transformed by deltas, which are first multiplied by stds: centre + d * size, size * exp(d) with d between ' +
     '-m and m, m = |log(maxRatio)|; corners clamped to the image.',
   inputs: {
-    boxes: { dtype: 'float32', shape: ['K', '4'], doc: 'boxes as x1, y1, x2, y2' },
-    deltas: {
-      dtype: 'float32',
-      shape: ['K', 'D'],
-      doc: 'x, y, width and height deltas for each of M = D/4 classes',
-    },
-    imageShape: { ...imageShape, optional: true },
+    boxes: float32(['K', '4'], 'boxes as x1, y1, x2, y2'),
+    deltas: float32(['K', 'D'], 'x, y, width and height deltas for each of M = D/4 classes'),
+    imageShape: optional(imageShape),
   },
   attributes: { stds, maxRatio },
   derived: {
@@ -97,9 +69,7 @@ export const DecodeBoxes = defineOp({
       throw new OpError('DecodeBoxes', `deltas has ${D} columns, expected a multiple of 4`);
     },
   },
-  outputs: {
-    decoded: { dtype: 'float32', shape: ['K', '4M'], doc: 'decoded boxes as x1, y1, x2, y2, for each class' },
-  },
+  outputs: { decoded: float32(['K', '4M'], 'decoded boxes as x1, y1, x2, y2, for each class') },
   reads: ['boxes', 'deltas', 'imageShape'],
   validate: (_, attributes) => checkStds('DecodeBoxes', attributes),
 });
@@ -108,11 +78,11 @@ export const EncodeBoxes = defineOp({
   name: 'EncodeBoxes',
   doc: 'The deltas with which DecodeBoxes turns boxes into targets, for training.',
   inputs: {
-    boxes: { dtype: 'float32', shape: ['K', '4'], doc: 'boxes as x1, y1, x2, y2' },
-    targets: { dtype: 'float32', shape: ['K', '4'], doc: 'target boxes as x1, y1, x2, y2' },
+    boxes: float32(['K', '4'], 'boxes as x1, y1, x2, y2'),
+    targets: float32(['K', '4'], 'target boxes as x1, y1, x2, y2'),
   },
   attributes: { stds },
-  outputs: { deltas: { dtype: 'float32', shape: ['K', '4'], doc: 'x, y, width and height deltas' } },
+  outputs: { deltas: float32(['K', '4'], 'x, y, width and height deltas') },
   reads: ['boxes', 'targets'],
   validate: (_, attributes) => checkStds('EncodeBoxes', attributes),
 });
@@ -121,17 +91,12 @@ export const BoxRois = defineOp({
   name: 'BoxRois',
   doc: 'Converts the boxes of one image to rois: image index 0 and the first four columns, multiplied by scale.',
   inputs: {
-    boxes: { dtype: 'float32', shape: ['K', 'D'], doc: 'boxes as x1, y1, x2, y2 in the first four columns' },
-    scale: {
-      dtype: 'float32',
-      shape: ['4'],
-      optional: true,
-      doc: 'scale factors of x1, y1, x2, y2; 1 if omitted',
-    },
+    boxes: float32(['K', 'D'], 'boxes as x1, y1, x2, y2 in the first four columns'),
+    scale: optional(float32(['4'], 'scale factors of x1, y1, x2, y2; 1 if omitted')),
   },
   attributes: {},
   least: { D: 4 },
-  outputs: { rois: { dtype: 'float32', shape: ['K', '5'], doc: 'regions of interest as 0, x1, y1, x2, y2' } },
+  outputs: { rois: float32(['K', '5'], 'regions of interest as 0, x1, y1, x2, y2') },
   reads: ['boxes', 'scale'],
 });
 
@@ -141,26 +106,11 @@ export const RoiLevels = defineOp({
     'Assigns each roi to level floor(log2(sqrt(w * h) / finestScale + 1e-6)) of a feature pyramid; on all other levels ' +
     'its image index is -1, for which RoiAlign gives zeros. Without rois, each level has one such row, so that no later ' +
     'op gets an empty batch.',
-  inputs: {
-    rois: {
-      dtype: 'float32',
-      shape: ['K', '5'],
-      doc: 'regions of interest as image index, x1, y1, x2, y2 in input pixels',
-    },
-  },
+  inputs: { rois: float32(['K', '5'], 'regions of interest as image index, x1, y1, x2, y2 in input pixels') },
   attributes: {
-    levels: {
-      type: 'integer',
-      graphName: 'levels',
-      default: 4,
-      least: 1,
-      most: 16,
-      letter: 'L',
-      doc: 'number of pyramid levels',
-    },
+    levels: { type: 'integer', default: 4, least: 1, most: 16, letter: 'L', doc: 'number of pyramid levels' },
     finestScale: {
       type: 'number',
-      graphName: 'finest_scale',
       default: 56,
       least: 1e-3,
       doc: 'half the side of the smallest square box of the second level, in input pixels',
@@ -168,11 +118,10 @@ export const RoiLevels = defineOp({
   },
   derived: { R: ({ K }) => Math.max(K, 1) },
   outputs: {
-    byLevel: {
-      dtype: 'float32',
-      shape: ['L', 'R', '5'],
-      doc: 'regions of interest of each level; image index -1 marks those of other levels',
-    },
+    byLevel: float32(
+      ['L', 'R', '5'],
+      'regions of interest of each level; image index -1 marks those of other levels',
+    ),
   },
   reads: ['rois'],
 });

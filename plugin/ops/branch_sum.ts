@@ -1,9 +1,9 @@
 /** BranchSum: adds a block's output to its input, in graphs that are trained. */
 import { add } from '@tensorflow/tfjs-core';
-import { defineOp } from './declare.js';
+import { defineOp, float32 } from './declare.js';
 import { stopGradient } from './stop_gradient.js';
 
-const values = (doc: string) => ({ dtype: 'float32', shape: ['...'], doc }) as const;
+const values = (doc: string) => float32(['...'], doc);
 
 export const BranchSum = defineOp({
   name: 'BranchSum',

@@ -16,7 +16,7 @@ import {
   zeros,
 } from '@tensorflow/tfjs-core';
 import { SiluGradient, silu } from './activations.js';
-import { defineOp } from './declare.js';
+import { defineOp, float32, optional } from './declare.js';
 import { runOp } from './kernels.js';
 import { RowSum } from './linear.js';
 
@@ -26,28 +26,15 @@ export const CausalConvolution = defineOp({
     'y[t] = silu(bias + sum over k of filter[k] * x[t - K + 1 + k]) for each channel; inputs before x come from `past`, ' +
     'zeros if omitted. nextPast is the `past` of the following tokens.',
   inputs: {
-    x: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'activations of each token' },
-    filter: {
-      dtype: 'float32',
-      shape: ['K', 'D'],
-      doc: 'convolution kernel; the last element applies to the current token',
-    },
-    bias: { dtype: 'float32', shape: ['D'], doc: 'bias of each channel' },
-    past: {
-      dtype: 'float32',
-      shape: ['B', 'K-1', 'D'],
-      optional: true,
-      doc: 'the K-1 inputs before x; zeros if omitted',
-    },
+    x: float32(['B', 'L', 'D'], 'activations of each token'),
+    filter: float32(['K', 'D'], 'convolution kernel; the last element applies to the current token'),
+    bias: float32(['D'], 'bias of each channel'),
+    past: optional(float32(['B', 'K-1', 'D'], 'the K-1 inputs before x; zeros if omitted')),
   },
   attributes: {},
   outputs: {
-    y: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'convolved activations, same shape as x' },
-    nextPast: {
-      dtype: 'float32',
-      shape: ['B', 'K-1', 'D'],
-      doc: 'the last K-1 inputs, to be passed as `past` with the next tokens',
-    },
+    y: float32(['B', 'L', 'D'], 'convolved activations, same shape as x'),
+    nextPast: float32(['B', 'K-1', 'D'], 'the last K-1 inputs, to be passed as `past` with the next tokens'),
   },
   least: { K: 1 },
   compose: ({ x, filter, bias, past }) => {

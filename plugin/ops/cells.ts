@@ -28,12 +28,12 @@ import {
   zerosLike,
 } from '@tensorflow/tfjs-core';
 import { poolingMap } from '../kernels/axis_map.js';
-import { defineOp } from './declare.js';
+import { defineOp, float32 } from './declare.js';
 import { OpError } from './input_checks.js';
 import { resample, resampleGradient, sameForAll } from './resample.js';
 import type { Letters } from './shape_letters.js';
 
-const side = { type: 'integer', graphName: 'side', least: 1, doc: 'side of a cell, in pixels' } as const;
+const side = { type: 'integer', least: 1, doc: 'side of a cell, in pixels' } as const;
 
 /** Number of whole cells along an axis; the remainder is ignored. */
 function cellsAlong(op: string, axis: string, extent: number, side: number): number {
@@ -60,10 +60,10 @@ function meansOf({ shape }: Tensor, side: number) {
 export const CellMeans = defineOp({
   name: 'CellMeans',
   doc: 'The mean of each cell of side x side pixels. Rows and columns beyond the last whole cell are ignored.',
-  inputs: { x: { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'feature maps' } },
+  inputs: { x: float32(['N', 'H', 'W', 'C'], 'feature maps') },
   attributes: { side },
   derived: cellsOf('CellMeans'),
-  outputs: { y: { dtype: 'float32', shape: ['N', 'P', 'Q', 'C'], doc: 'mean of each cell' } },
+  outputs: { y: float32(['N', 'P', 'Q', 'C'], 'mean of each cell') },
   compose: ({ x }, { side }) => resample(x, meansOf(x, side)),
   gradient: {
     saves: ['x'],
@@ -80,29 +80,22 @@ export const CellCoordinates = defineOp({
     '(2j + 1) / Q - 1 without; and the size of a cell, (2/Q, 2/P).',
   inputs: {
     x: {
-      dtype: 'float32',
-      shape: ['N', 'H', 'W', 'C'],
+      ...float32(['N', 'H', 'W', 'C'], 'feature map; only its height and width are used'),
       shapeOnly: true,
-      doc: 'feature map; only its height and width are used',
     },
   },
   attributes: {
     side,
     alignCorners: {
       type: 'boolean',
-      graphName: 'align_corners',
       default: false,
       doc: 'whether -1 and 1 are the centres of the outermost cells; false: their outer edges',
     },
   },
   derived: cellsOf('CellCoordinates'),
   outputs: {
-    coordinates: {
-      dtype: 'float32',
-      shape: ['1', 'P', 'Q', '2'],
-      doc: 'coordinates (x, y) of the cell centres',
-    },
-    size: { dtype: 'float32', shape: ['2'], doc: 'width and height of a cell, (2/Q, 2/P)' },
+    coordinates: float32(['1', 'P', 'Q', '2'], 'coordinates (x, y) of the cell centres'),
+    size: float32(['2'], 'width and height of a cell, (2/Q, 2/P)'),
   },
   compose: ({ x }, { side, alignCorners }) => {
     const [rows, columns] = x.shape.slice(1, 3).map((extent) => Math.floor((extent as number) / side));
@@ -130,13 +123,9 @@ const SMALLEST_DEGREE = 1e-8;
 const FAR = 1.414;
 
 const inputs = {
-  features: { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'features of each cell' },
-  coordinates: { dtype: 'float32', shape: ['N', 'H', 'W', '2'], doc: 'coordinates (x, y) of each cell' },
-  share: {
-    dtype: 'float32',
-    shape: ['1'],
-    doc: 'weight a of the feature similarity; the proximity has weight 1 - a',
-  },
+  features: float32(['N', 'H', 'W', 'C'], 'features of each cell'),
+  coordinates: float32(['N', 'H', 'W', '2'], 'coordinates (x, y) of each cell'),
+  share: float32(['1'], 'weight a of the feature similarity; the proximity has weight 1 - a'),
 } as const;
 
 export const ForegroundMask = defineOp({
@@ -147,7 +136,7 @@ export const ForegroundMask = defineOp({
     'by the largest degree of the map + 1e-8.',
   inputs,
   attributes: {},
-  outputs: { mask: { dtype: 'float32', shape: ['N', 'H', 'W', '1'], doc: '1 for foreground cells, else 0' } },
+  outputs: { mask: float32(['N', 'H', 'W', '1'], '1 for foreground cells, else 0') },
   least: { H: 1, W: 1 },
   compose: ({ features, coordinates, share }) => {
     const [images, height, width] = features.shape as number[];

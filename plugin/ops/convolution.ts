@@ -15,7 +15,7 @@ import {
   type Tensor4D,
 } from '@tensorflow/tfjs-core';
 import { activated, convolutionActivation } from './activations.js';
-import { defineOp } from './declare.js';
+import { defineOp, float32, optional } from './declare.js';
 import { OpError } from './input_checks.js';
 import { runOp } from './kernels.js';
 import { RowSum } from './linear.js';
@@ -25,13 +25,11 @@ import type { Letters } from './shape_letters.js';
 export const convolutionAttributes = {
   strides: {
     type: 'numbers',
-    graphName: 'strides',
     default: [1, 1],
     doc: 'vertical and horizontal stride, integers of at least 1',
   },
   padding: {
     type: 'numbers',
-    graphName: 'padding',
     default: [0, 0, 0, 0],
     doc: 'zero padding: rows at the top and bottom, columns at the left and right',
   },
@@ -45,9 +43,9 @@ export interface ConvolutionAttributes {
   readonly dilations?: readonly number[];
 }
 
-const image = (doc: string) => ({ dtype: 'float32', shape: ['B', 'H', 'W', 'I'], doc }) as const;
-const filter = (doc: string) => ({ dtype: 'float32', shape: ['P', 'Q', 'I', 'O'], doc }) as const;
-const output = (doc: string) => ({ dtype: 'float32', shape: ['B', 'Y', 'X', 'O'], doc }) as const;
+const image = (doc: string) => float32(['B', 'H', 'W', 'I'], doc);
+const filter = (doc: string) => float32(['P', 'Q', 'I', 'O'], doc);
+const output = (doc: string) => float32(['B', 'Y', 'X', 'O'], doc);
 
 /** Rows and columns of the output, checked against those of a gradient if one is given. */
 const derived = {
@@ -105,7 +103,7 @@ export const Convolution = defineOp({
   inputs: {
     x: image('input image, channels last'),
     filter: filter('kernel: rows, columns, input channels, output channels'),
-    bias: { dtype: 'float32', shape: ['O'], optional: true, doc: 'bias of each output channel; optional' },
+    bias: optional(float32(['O'], 'bias of each output channel; optional')),
   },
   attributes: { ...convolutionAttributes, activation: convolutionActivation },
   derived,
@@ -148,8 +146,8 @@ export const ConvolutionInputGradient = defineOp({
   doc: 'The gradient of Convolution with respect to x.',
   inputs: { dy: output('gradient with respect to y'), filter: filter('kernel of Convolution') },
   attributes: {
-    height: { type: 'integer', graphName: 'height', letter: 'H', least: 0, doc: 'height of x' },
-    width: { type: 'integer', graphName: 'width', letter: 'W', least: 0, doc: 'width of x' },
+    height: { type: 'integer', letter: 'H', least: 0, doc: 'height of x' },
+    width: { type: 'integer', letter: 'W', least: 0, doc: 'width of x' },
     ...convolutionAttributes,
   },
   derived,
@@ -168,14 +166,8 @@ export const ConvolutionInputGradient = defineOp({
 
 /** The size of a filter, where it is not that of an input. */
 export const filterExtents = {
-  rows: { type: 'integer', graphName: 'rows', letter: 'P', least: 1, doc: 'number of filter rows' },
-  columns: {
-    type: 'integer',
-    graphName: 'columns',
-    letter: 'Q',
-    least: 1,
-    doc: 'number of filter columns',
-  },
+  rows: { type: 'integer', letter: 'P', least: 1, doc: 'number of filter rows' },
+  columns: { type: 'integer', letter: 'Q', least: 1, doc: 'number of filter columns' },
 } as const;
 
 export const ConvolutionFilterGradient = defineOp({

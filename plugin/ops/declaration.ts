@@ -30,8 +30,8 @@ export interface InputDeclaration extends TensorDeclaration {
 }
 
 interface CommonAttribute {
-  /** Its name on a GraphModel node: snake_case, as TensorFlow names attributes. */
-  readonly graphName: string;
+  /** Its name on a GraphModel node; by default its own in snake_case, as TensorFlow names attributes. */
+  readonly graphName?: string;
   readonly doc: string;
 }
 

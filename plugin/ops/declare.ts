@@ -19,6 +19,15 @@ import type {
 import { completeAttributes } from './input_checks.js';
 import { type Letters, parseExtent, parseShape, type ShapeLetters } from './shape_letters.js';
 
+/** Declares a tensor of numbers by its shape in letters: see `parseExtent`. */
+export const float32 = (shape: readonly string[], doc: string) => ({ dtype: 'float32', shape, doc }) as const;
+
+/** Declares a tensor of integers. */
+export const int32 = (shape: readonly string[], doc: string) => ({ dtype: 'int32', shape, doc }) as const;
+
+/** Declares an input that may be omitted. */
+export const optional = <T extends TensorDeclaration>(input: T) => ({ ...input, optional: true }) as const;
+
 /** The functions of a declaration, typed by its inputs and attributes. */
 interface TypedFunctions<
   I extends Readonly<Record<string, InputDeclaration>>,

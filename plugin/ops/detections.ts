@@ -16,14 +16,13 @@ import {
   type Tensor3D,
 } from '@tensorflow/tfjs-core';
 import { checkStds, imageShape, maxRatio, stds } from './boxes.js';
-import { defineOp } from './declare.js';
+import { defineOp, float32, int32, optional } from './declare.js';
 import { OpError } from './input_checks.js';
 import { runOp } from './kernels.js';
 
 const iouThreshold = (value: number) =>
   ({
     type: 'number',
-    graphName: 'iou_threshold',
     default: value,
     least: 0,
     doc: 'intersection over union with a kept box above which a box is dropped',
@@ -32,7 +31,6 @@ const iouThreshold = (value: number) =>
 const maxOutput = (count: number) =>
   ({
     type: 'integer',
-    graphName: 'max_output',
     default: count,
     least: 0,
     doc: 'maximum number of results; the best are kept',
@@ -45,21 +43,14 @@ export const NonMaxSuppression = defineOp({
     'are first offset by label * (largest coordinate + 1), so that different labels do not overlap. Computed in ' +
     'float32.',
   inputs: {
-    boxes: { dtype: 'float32', shape: ['K', '4'], doc: 'boxes as x1, y1, x2, y2' },
-    scores: { dtype: 'float32', shape: ['K'], doc: 'score of each box; NaN is ranked last' },
-    labels: {
-      dtype: 'int32',
-      shape: ['K'],
-      optional: true,
-      doc: 'class or level of each box; if omitted, all boxes share one',
-    },
+    boxes: float32(['K', '4'], 'boxes as x1, y1, x2, y2'),
+    scores: float32(['K'], 'score of each box; NaN is ranked last'),
+    labels: optional(int32(['K'], 'class or level of each box; if omitted, all boxes share one')),
   },
   attributes: { iouThreshold: iouThreshold(0.5), maxOutput: maxOutput(2 ** 31 - 1) },
   derived: { M: ({ K }, { maxOutput }) => Math.min(K, maxOutput) },
   counted: 'M',
-  outputs: {
-    keep: { dtype: 'int32', shape: ['M'], doc: 'indices of the kept boxes, in visiting order' },
-  },
+  outputs: { keep: int32(['M'], 'indices of the kept boxes, in visiting order') },
   reads: ['boxes', 'scores', 'labels'],
 });
 
@@ -69,14 +60,10 @@ export const RegionProposals = defineOp({
     'The perLevel best anchors of each level by sigmoid(objectness), decoded and clamped; boxes not larger than minSize ' +
     'are dropped, then those that overlap a better box of the same level.',
   inputs: {
-    anchors: {
-      dtype: 'float32',
-      shape: ['A', '4'],
-      doc: 'anchors of all levels, concatenated, as x1, y1, x2, y2',
-    },
-    objectness: { dtype: 'float32', shape: ['A'], doc: 'objectness logit of each anchor' },
-    deltas: { dtype: 'float32', shape: ['A', '4'], doc: 'x, y, width and height deltas' },
-    levelSizes: { dtype: 'int32', shape: ['L'], doc: 'number of anchors of each level; the sum is A' },
+    anchors: float32(['A', '4'], 'anchors of all levels, concatenated, as x1, y1, x2, y2'),
+    objectness: float32(['A'], 'objectness logit of each anchor'),
+    deltas: float32(['A', '4'], 'x, y, width and height deltas'),
+    levelSizes: int32(['L'], 'number of anchors of each level; the sum is A'),
     imageShape,
   },
   attributes: {
@@ -89,23 +76,14 @@ export const RegionProposals = defineOp({
     },
     maxOutput: maxOutput(1000),
     iouThreshold: iouThreshold(0.7),
-    minSize: {
-      type: 'number',
-      graphName: 'min_size',
-      default: 0,
-      doc: 'width and height that a box must exceed, in pixels',
-    },
+    minSize: { type: 'number', default: 0, doc: 'width and height that a box must exceed, in pixels' },
     stds,
     maxRatio,
   },
   derived: { M: ({ A }, { maxOutput }) => Math.min(A, maxOutput) },
   counted: 'M',
   outputs: {
-    proposals: {
-      dtype: 'float32',
-      shape: ['M', '5'],
-      doc: 'proposals as x1, y1, x2, y2, score, in descending order of score',
-    },
+    proposals: float32(['M', '5'], 'proposals as x1, y1, x2, y2, score, in descending order of score'),
   },
   reads: ['anchors', 'objectness', 'deltas', 'levelSizes', 'imageShape'],
   validate: ({ anchors, levelSizes }, attributes, read) => {
@@ -126,31 +104,17 @@ export const ClassDetections = defineOp({
     'Every (proposal, class) whose score exceeds scoreThreshold, decoded, clamped and divided by scaleFactor; those ' +
     'that overlap a better one of the same class are dropped.',
   inputs: {
-    proposals: { dtype: 'float32', shape: ['K', '5'], doc: 'proposals as x1, y1, x2, y2, score' },
-    scores: {
-      dtype: 'float32',
-      shape: ['R', 'S'],
-      doc: 'probabilities of S-1 classes, then of the background; the first K of R rows are used',
-    },
-    deltas: {
-      dtype: 'float32',
-      shape: ['R', 'D'],
-      doc: 'box deltas: per class with D = 4(S-1), or shared by all classes with D = 4',
-    },
+    proposals: float32(['K', '5'], 'proposals as x1, y1, x2, y2, score'),
+    scores: float32(
+      ['R', 'S'],
+      'probabilities of S-1 classes, then of the background; the first K of R rows are used',
+    ),
+    deltas: float32(['R', 'D'], 'box deltas: per class with D = 4(S-1), or shared by all classes with D = 4'),
     imageShape,
-    scaleFactor: {
-      dtype: 'float32',
-      shape: ['4'],
-      doc: 'input pixels per pixel of the original image, for x1, y1, x2, y2',
-    },
+    scaleFactor: float32(['4'], 'input pixels per pixel of the original image, for x1, y1, x2, y2'),
   },
   attributes: {
-    scoreThreshold: {
-      type: 'number',
-      graphName: 'score_threshold',
-      default: 0.05,
-      doc: 'score that a detection must exceed',
-    },
+    scoreThreshold: { type: 'number', default: 0.05, doc: 'score that a detection must exceed' },
     iouThreshold: iouThreshold(0.5),
     maxOutput: maxOutput(100),
     stds: { ...stds, default: [0.1, 0.1, 0.2, 0.2] },
@@ -169,13 +133,9 @@ export const ClassDetections = defineOp({
   least: { S: 1 },
   counted: 'M',
   outputs: {
-    boxes: {
-      dtype: 'float32',
-      shape: ['M', '4'],
-      doc: 'detected boxes as x1, y1, x2, y2 in pixels of the original image',
-    },
-    scores: { dtype: 'float32', shape: ['M'], doc: 'score of each detection, descending' },
-    classes: { dtype: 'int32', shape: ['M'], doc: 'class of each detection, zero-based' },
+    boxes: float32(['M', '4'], 'detected boxes as x1, y1, x2, y2 in pixels of the original image'),
+    scores: float32(['M'], 'score of each detection, descending'),
+    classes: int32(['M'], 'class of each detection, zero-based'),
   },
   reads: ['proposals', 'scores', 'deltas', 'imageShape', 'scaleFactor'],
   validate: (_, attributes) => checkStds('ClassDetections', attributes),
@@ -187,16 +147,15 @@ export const SelectChannels = defineOp({
     'y[k] = x[k, :, :, channels[k]], or the only channel: selects the masks of the detected classes. Rows of x from K ' +
     'on are ignored.',
   inputs: {
-    x: { dtype: 'float32', shape: ['R', 'H', 'W', 'C'], doc: 'maps of each row, channels last' },
-    channels: {
-      dtype: 'int32',
-      shape: ['K'],
-      doc: 'channel to select from each row, 0 to C-1; if C > 1, a channel out of range gives zeros',
-    },
+    x: float32(['R', 'H', 'W', 'C'], 'maps of each row, channels last'),
+    channels: int32(
+      ['K'],
+      'channel to select from each row, 0 to C-1; if C > 1, a channel out of range gives zeros',
+    ),
   },
   attributes: {},
   derived: { X: 'R-K' },
-  outputs: { y: { dtype: 'float32', shape: ['K', 'H', 'W'], doc: 'the selected map of each row' } },
+  outputs: { y: float32(['K', 'H', 'W'], 'the selected map of each row') },
   compose: ({ x, channels }) => {
     const [, height, width, count] = x.shape as number[];
     const rows = channels.shape[0] as number;

@@ -15,20 +15,20 @@ import {
   type Tensor,
   type Tensor3D,
 } from '@tensorflow/tfjs-core';
-import { alreadyComputed, defineOp } from './declare.js';
+import { alreadyComputed, defineOp, float32 } from './declare.js';
 import { runOp } from './kernels.js';
 
 const inputs = {
-  dt: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'dt (delta) before its bias and softplus' },
-  stepBias: { dtype: 'float32', shape: ['D'], doc: 'bias of dt' },
-  logA: { dtype: 'float32', shape: ['D', 'N'], doc: 'state matrix A as log(-A), N states per channel' },
-  inputGate: { dtype: 'float32', shape: ['B', 'V', 'N'], doc: 'input matrix B of the state-space model' },
-  x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'input of the state-space model' },
+  dt: float32(['B', 'V', 'D'], 'dt (delta) before its bias and softplus'),
+  stepBias: float32(['D'], 'bias of dt'),
+  logA: float32(['D', 'N'], 'state matrix A as log(-A), N states per channel'),
+  inputGate: float32(['B', 'V', 'N'], 'input matrix B of the state-space model'),
+  x: float32(['B', 'V', 'D'], 'input of the state-space model'),
 } as const;
 
 const inputNames = Object.keys(inputs) as (keyof typeof inputs)[];
 
-const scanned = (doc: string) => ({ dtype: 'float32', shape: ['B', 'V', 'D*N'], doc }) as const;
+const scanned = (doc: string) => float32(['B', 'V', 'D*N'], doc);
 
 export const Discretize = defineOp({
   name: 'Discretize',

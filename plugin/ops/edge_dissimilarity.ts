@@ -31,7 +31,7 @@ import {
   zerosLike,
 } from '@tensorflow/tfjs-core';
 import { edgesInput } from './boruvka_mst.js';
-import { defineOp } from './declare.js';
+import { defineOp, float32 } from './declare.js';
 import { checkVertexIds, trustTree } from './graph_checks.js';
 import { readIds, runOp } from './kernels.js';
 import { treeScan } from './tree_scan.js';
@@ -43,14 +43,13 @@ export const SMALLEST_NORM = 1e-8;
 export type Metric = 'cosine' | 'euclidean' | 'manhattan';
 
 const inputs = {
-  features: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'features of each vertex' },
+  features: float32(['B', 'V', 'D'], 'features of each vertex'),
   edges: edgesInput,
 } as const;
 
 /** The `metric` attribute of ops that compare features. */
 export const metricAttribute = {
   type: 'string',
-  graphName: 'metric',
   default: 'cosine',
   oneOf: ['cosine', 'euclidean', 'manhattan'],
   doc: 'cosine: -cos, with norms clamped to at least 1e-8; euclidean: squared L2 distance; manhattan: L1 distance',
@@ -65,13 +64,7 @@ export const EdgeDissimilarity = defineOp({
     '(webgl: within 1e-5): sums run in the order stated in plugin/cpu/edge_dissimilarity.ts.',
   inputs,
   attributes,
-  outputs: {
-    weights: {
-      dtype: 'float32',
-      shape: ['B', 'E'],
-      doc: 'dissimilarity of each edge; smaller means more alike',
-    },
-  },
+  outputs: { weights: float32(['B', 'E'], 'dissimilarity of each edge; smaller means more alike') },
   validate: ({ features, edges }, _attributes, read) =>
     checkVertexIds('EdgeDissimilarity', edges, features.shape[1], read),
   gradient: {
@@ -89,16 +82,10 @@ export const EdgeDissimilarityGradient = defineOp({
     'Manhattan gradient is 0 for equal features, the cosine gradient for features of norm 0.',
   inputs: {
     ...inputs,
-    dy: {
-      dtype: 'float32',
-      shape: ['B', 'E'],
-      doc: 'gradient with respect to the output of EdgeDissimilarity',
-    },
+    dy: float32(['B', 'E'], 'gradient with respect to the output of EdgeDissimilarity'),
   },
   attributes,
-  outputs: {
-    dfeatures: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'gradient with respect to the features' },
-  },
+  outputs: { dfeatures: float32(['B', 'V', 'D'], 'gradient with respect to the features') },
   validate: ({ features, edges }, _attributes, read) =>
     checkVertexIds('EdgeDissimilarityGradient', edges, features.shape[1], read),
   compose: ({ features, edges, dy }, { metric }) => {

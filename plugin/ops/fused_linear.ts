@@ -4,34 +4,25 @@
  */
 import { add, type Tensor } from '@tensorflow/tfjs-core';
 import type { Activation } from './activations.js';
-import { defineOp } from './declare.js';
+import { defineOp, float32, optional } from './declare.js';
 import { linear } from './linear.js';
 
 const inputs = {
-  x: { dtype: 'float32', shape: ['...', 'I'], doc: 'activations, channels last' },
-  weights: { dtype: 'float32', shape: ['I', 'O'], doc: 'weights, transposed relative to PyTorch' },
+  x: float32(['...', 'I'], 'activations, channels last'),
+  weights: float32(['I', 'O'], 'weights, transposed relative to PyTorch'),
 } as const;
-const bias = {
-  dtype: 'float32',
-  shape: ['O'],
-  optional: true,
-  doc: 'bias of each output channel; optional',
-} as const;
+const bias = optional(float32(['O'], 'bias of each output channel; optional'));
 
 /** What layers with a residual have in common, whatever their weights are. */
-export const residualInput = {
-  dtype: 'float32',
-  shape: ['...', 'O'],
-  doc: 'values to which the output of the layer is added',
-} as const;
+export const residualInput = float32(['...', 'O'], 'values to which the output of the layer is added');
 export const residualOutputs = {
-  y: { dtype: 'float32', shape: ['...', 'O'], doc: 'sum, same shape as residual' },
+  y: float32(['...', 'O'], 'sum, same shape as residual'),
 } as const;
 
 /** What gated layers have in common. */
 export const gatedOutputs = {
-  y: { dtype: 'float32', shape: ['...', 'O'], doc: 'first half of the outputs' },
-  gate: { dtype: 'float32', shape: ['...', 'O'], doc: 'silu of the second half of the outputs' },
+  y: float32(['...', 'O'], 'first half of the outputs'),
+  gate: float32(['...', 'O'], 'silu of the second half of the outputs'),
 } as const;
 
 /** Computes a gated layer with the layer over a range of its columns. */

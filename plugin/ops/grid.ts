@@ -5,17 +5,15 @@
  */
 import { reshape } from '@tensorflow/tfjs-core';
 import { gridGraph } from '../graphs.js';
-import { defineOp } from './declare.js';
+import { defineOp, float32, int32 } from './declare.js';
 
 export const GridGraph = defineOp({
   name: 'GridGraph',
   doc: 'The 4-connected grid over the pixels of x: see gridGraph.',
-  inputs: {
-    x: { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'image; only its height and width are used' },
-  },
+  inputs: { x: float32(['N', 'H', 'W', 'C'], 'image; only its height and width are used') },
   attributes: {},
   derived: { E: '(H-1)*W+H*(W-1)' },
-  outputs: { edges: { dtype: 'int32', shape: ['E', '2'], doc: 'edges as pairs of vertex ids' } },
+  outputs: { edges: int32(['E', '2'], 'edges as pairs of vertex ids') },
   least: { H: 1, W: 1 },
   compose: ({ x }) => gridGraph(x.shape[1] as number, x.shape[2] as number),
 });
@@ -23,9 +21,9 @@ export const GridGraph = defineOp({
 export const FlattenGrid = defineOp({
   name: 'FlattenGrid',
   doc: 'x[N, H, W, C] as [N, H*W, C]: pixel (y, x) is vertex y * W + x.',
-  inputs: { x: { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'image, channels last' } },
+  inputs: { x: float32(['N', 'H', 'W', 'C'], 'image, channels last') },
   attributes: {},
-  outputs: { y: { dtype: 'float32', shape: ['N', 'H*W', 'C'], doc: 'features by vertex id' } },
+  outputs: { y: float32(['N', 'H*W', 'C'], 'features by vertex id') },
   compose: ({ x }) => {
     const [batch, height, width, channels] = x.shape as number[];
     return reshape(x, [batch, height * width, channels]);
@@ -37,16 +35,14 @@ export const UnflattenGrid = defineOp({
   name: 'UnflattenGrid',
   doc: 'x[N, H*W, C] as [N, H, W, C], with the height and width of `like`.',
   inputs: {
-    x: { dtype: 'float32', shape: ['N', 'H*W', 'C'], doc: 'features by vertex id' },
+    x: float32(['N', 'H*W', 'C'], 'features by vertex id'),
     like: {
-      dtype: 'float32',
-      shape: ['N', 'H', 'W', 'K'],
+      ...float32(['N', 'H', 'W', 'K'], 'image whose height and width y takes; its values are not read'),
       shapeOnly: true,
-      doc: 'image whose height and width y takes; its values are not read',
     },
   },
   attributes: {},
-  outputs: { y: { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'image, channels last' } },
+  outputs: { y: float32(['N', 'H', 'W', 'C'], 'image, channels last') },
   compose: ({ x, like }) => {
     const [batch, height, width] = like.shape as number[];
     return reshape(x, [batch, height, width, x.shape[2] as number]);

@@ -31,31 +31,28 @@ import {
   zeros,
 } from '@tensorflow/tfjs-core';
 import type { AttributesOf } from './declaration.js';
-import { alreadyComputed, defineOp } from './declare.js';
+import { alreadyComputed, defineOp, float32 } from './declare.js';
 import { runOp } from './kernels.js';
 
 /** `zeros`: values outside the map are 0. `border`: positions are clamped to the map. */
 export type Padding = 'zeros' | 'border';
 
-const x = { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'feature maps, channels last' } as const;
-const grid = {
-  dtype: 'float32',
-  shape: ['N', 'P', 'Q', '2'],
-  doc: 'sampling positions (x, y), from -1 (left or top of the map) to 1 (right or bottom); NaN is read as -1',
-} as const;
-const sampled = (doc: string) => ({ dtype: 'float32', shape: ['N', 'P', 'Q', 'C'], doc }) as const;
+const x = float32(['N', 'H', 'W', 'C'], 'feature maps, channels last');
+const grid = float32(
+  ['N', 'P', 'Q', '2'],
+  'sampling positions (x, y), from -1 (left or top of the map) to 1 (right or bottom); NaN is read as -1',
+);
+const sampled = (doc: string) => float32(['N', 'P', 'Q', 'C'], doc);
 
 const attributes = {
   padding: {
     type: 'string',
-    graphName: 'padding',
     default: 'zeros',
     oneOf: ['zeros', 'border'],
     doc: 'zeros: values outside the map are 0; border: positions are clamped to the map',
   },
   alignCorners: {
     type: 'boolean',
-    graphName: 'align_corners',
     default: false,
     doc: 'whether -1 and 1 are the centres of the outermost pixels; false: their outer edges',
   },

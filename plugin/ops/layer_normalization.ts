@@ -1,22 +1,22 @@
 /** LayerNormalization over the last axis (J. L. Ba et al., "Layer Normalization", 2016, equation 4). */
 import { add, mean, mul, rsqrt, square, sub, sum, type Tensor, tidy } from '@tensorflow/tfjs-core';
-import { alreadyComputed, defineOp } from './declare.js';
+import { alreadyComputed, defineOp, float32 } from './declare.js';
 import { runOp } from './kernels.js';
 
 const attributes = {
-  epsilon: { type: 'number', graphName: 'epsilon', default: 1e-6, least: 0, doc: 'added to the variance' },
+  epsilon: { type: 'number', default: 1e-6, least: 0, doc: 'added to the variance' },
 } as const;
 
 export const LayerNormalization = defineOp({
   name: 'LayerNormalization',
   doc: '(x - mean) / sqrt(variance + epsilon) * gamma + beta over the last axis; the variance is the population variance.',
   inputs: {
-    x: { dtype: 'float32', shape: ['...', 'C'], doc: 'activations, channels last' },
-    gamma: { dtype: 'float32', shape: ['C'], doc: 'scale of each channel' },
-    beta: { dtype: 'float32', shape: ['C'], doc: 'shift of each channel' },
+    x: float32(['...', 'C'], 'activations, channels last'),
+    gamma: float32(['C'], 'scale of each channel'),
+    beta: float32(['C'], 'shift of each channel'),
   },
   attributes,
-  outputs: { y: { dtype: 'float32', shape: ['...', 'C'], doc: 'normalised activations, same shape as x' } },
+  outputs: { y: float32(['...', 'C'], 'normalised activations, same shape as x') },
   compose: ({ x, gamma, beta }, { epsilon }) => {
     const { normalized } = standardize(x, epsilon);
     return add(mul(normalized, gamma), beta);
@@ -35,15 +35,15 @@ export const LayerNormalizationGradient = defineOp({
   inner: true,
   doc: 'Gradients of LayerNormalization with respect to x, gamma and beta, given the gradient with respect to its output.',
   inputs: {
-    x: { dtype: 'float32', shape: ['...', 'C'], doc: 'input x of LayerNormalization' },
-    gamma: { dtype: 'float32', shape: ['C'], doc: 'scale of LayerNormalization' },
-    dy: { dtype: 'float32', shape: ['...', 'C'], doc: 'gradient with respect to y' },
+    x: float32(['...', 'C'], 'input x of LayerNormalization'),
+    gamma: float32(['C'], 'scale of LayerNormalization'),
+    dy: float32(['...', 'C'], 'gradient with respect to y'),
   },
   attributes,
   outputs: {
-    dx: { dtype: 'float32', shape: ['...', 'C'], doc: 'gradient with respect to x' },
-    dgamma: { dtype: 'float32', shape: ['C'], doc: 'gradient with respect to gamma' },
-    dbeta: { dtype: 'float32', shape: ['C'], doc: 'gradient with respect to beta' },
+    dx: float32(['...', 'C'], 'gradient with respect to x'),
+    dgamma: float32(['C'], 'gradient with respect to gamma'),
+    dbeta: float32(['C'], 'gradient with respect to beta'),
   },
   compose: ({ x, gamma, dy }, { epsilon }) => {
     const leadingAxes = x.shape.slice(0, -1).map((_, axis) => axis);

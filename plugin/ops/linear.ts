@@ -13,7 +13,7 @@ import {
 } from '@tensorflow/tfjs-core';
 import { sizeOf } from '../kernels/sizes.js';
 import { type Activation, activated, activationAttribute } from './activations.js';
-import { defineOp } from './declare.js';
+import { defineOp, float32, optional } from './declare.js';
 import { OpError } from './input_checks.js';
 import { runOp } from './kernels.js';
 
@@ -24,7 +24,6 @@ const ALL = -1;
 export const columnAttributes = {
   firstOutput: {
     type: 'integer',
-    graphName: 'first_output',
     default: 0,
     least: 0,
     most: 'O',
@@ -32,7 +31,6 @@ export const columnAttributes = {
   },
   endOutput: {
     type: 'integer',
-    graphName: 'end_output',
     default: ALL,
     least: ALL,
     most: 'O',
@@ -46,9 +44,9 @@ export const Linear = defineOp({
     'activation(x @ weights + bias) over the last axis. A range of the outputs can be selected, so that a projection ' +
     'whose parts are used separately needs no split.',
   inputs: {
-    x: { dtype: 'float32', shape: ['...', 'I'], doc: 'activations, channels last' },
-    weights: { dtype: 'float32', shape: ['I', 'O'], doc: 'weights, transposed relative to PyTorch' },
-    bias: { dtype: 'float32', shape: ['O'], optional: true, doc: 'bias of each output channel; optional' },
+    x: float32(['...', 'I'], 'activations, channels last'),
+    weights: float32(['I', 'O'], 'weights, transposed relative to PyTorch'),
+    bias: optional(float32(['O'], 'bias of each output channel; optional')),
   },
   attributes: {
     activation: activationAttribute,
@@ -57,7 +55,7 @@ export const Linear = defineOp({
   derived: {
     U: ({ O }, attributes) => usedCount(O, attributes),
   },
-  outputs: { y: { dtype: 'float32', shape: ['...', 'U'], doc: 'outputs of the used columns' } },
+  outputs: { y: float32(['...', 'U'], 'outputs of the used columns') },
   compose: ({ x, weights, bias }, attributes) => {
     const rows = rowsOf(x);
     const [inputChannels, columns] = weights.shape as [number, number];
@@ -106,11 +104,7 @@ export const Linear = defineOp({
 const used = {
   U: ({ O, U }: Readonly<Record<string, number>>, attributes: Columns) => usedCount(O, attributes, U),
 };
-const gradientOfOutput = {
-  dtype: 'float32',
-  shape: ['...', 'U'],
-  doc: 'gradient with respect to y',
-} as const;
+const gradientOfOutput = float32(['...', 'U'], 'gradient with respect to y');
 
 export const LinearInputGradient = defineOp({
   name: 'LinearInputGradient',
@@ -118,11 +112,11 @@ export const LinearInputGradient = defineOp({
   doc: 'dx = dy @ transpose of the used columns of weights, for a linear layer without activation.',
   inputs: {
     dy: gradientOfOutput,
-    weights: { dtype: 'float32', shape: ['I', 'O'], doc: 'weights of Linear' },
+    weights: float32(['I', 'O'], 'weights of Linear'),
   },
   attributes: columnAttributes,
   derived: used,
-  outputs: { dx: { dtype: 'float32', shape: ['...', 'I'], doc: 'gradient with respect to x' } },
+  outputs: { dx: float32(['...', 'I'], 'gradient with respect to x') },
   compose: ({ dy, weights }, attributes) => {
     const [inputs, outputs] = weights.shape as [number, number];
     const [first, end] = usedColumns(outputs, attributes);
@@ -135,19 +129,13 @@ export const LinearWeightGradient = defineOp({
   name: 'LinearWeightGradient',
   inner: true,
   doc: 'dweights = transpose of x @ dy, for a linear layer without activation; 0 in unused columns.',
-  inputs: { x: { dtype: 'float32', shape: ['...', 'I'], doc: 'input x of Linear' }, dy: gradientOfOutput },
+  inputs: { x: float32(['...', 'I'], 'input x of Linear'), dy: gradientOfOutput },
   attributes: {
-    columns: {
-      type: 'integer',
-      graphName: 'columns',
-      letter: 'O',
-      least: 0,
-      doc: 'number of columns of the weights',
-    },
+    columns: { type: 'integer', letter: 'O', least: 0, doc: 'number of columns of the weights' },
     ...columnAttributes,
   },
   derived: used,
-  outputs: { dweights: { dtype: 'float32', shape: ['I', 'O'], doc: 'gradient with respect to the weights' } },
+  outputs: { dweights: float32(['I', 'O'], 'gradient with respect to the weights') },
   compose: ({ x, dy }, { columns, ...attributes }) =>
     pad(matMul(rowsOf(x), rowsOf(dy), true, false), [[0, 0], besideUsed(columns, attributes)]),
 });
@@ -156,9 +144,9 @@ export const RowSum = defineOp({
   name: 'RowSum',
   inner: true,
   doc: 'The sum of all rows: the gradient of a bias.',
-  inputs: { x: { dtype: 'float32', shape: ['...', 'C'], doc: 'rows to sum: all axes but the last' } },
+  inputs: { x: float32(['...', 'C'], 'rows to sum: all axes but the last') },
   attributes: {},
-  outputs: { y: { dtype: 'float32', shape: ['C'], doc: 'sum of the rows' } },
+  outputs: { y: float32(['C'], 'sum of the rows') },
   compose: ({ x }) => sum(rowsOf(x), 0),
 });
 

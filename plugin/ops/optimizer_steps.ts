@@ -1,10 +1,10 @@
 /** Operations on every parameter in every training step, each as one kernel. */
 import { add, div, mul, type Scalar, sqrt, square, sub, sum, type Tensor } from '@tensorflow/tfjs-core';
-import { defineOp } from './declare.js';
+import { defineOp, float32, optional } from './declare.js';
 import { runOp } from './kernels.js';
 
-const values = (doc: string) => ({ dtype: 'float32', shape: ['...'], doc }) as const;
-const number = (graphName: string, doc: string) => ({ type: 'number', graphName, doc }) as const;
+const values = (doc: string) => float32(['...'], doc);
+const number = (doc: string) => ({ type: 'number', doc }) as const;
 
 export const AdamWStep = defineOp({
   name: 'AdamWStep',
@@ -18,12 +18,12 @@ export const AdamWStep = defineOp({
     v: values('running mean of the squared gradients'),
   },
   attributes: {
-    beta1: number('beta1', 'decay rate of m'),
-    beta2: number('beta2', 'decay rate of v'),
-    epsilon: number('epsilon', 'added to the denominator'),
-    keep: number('keep', 'factor by which weight decay shrinks the value; 1: no weight decay'),
-    rate: number('rate', 'learning rate, including the bias correction of m'),
-    correction: number('correction', 'factor on sqrt(v): the bias correction of v'),
+    beta1: number('decay rate of m'),
+    beta2: number('decay rate of v'),
+    epsilon: number('added to the denominator'),
+    keep: number('factor by which weight decay shrinks the value; 1: no weight decay'),
+    rate: number('learning rate, including the bias correction of m'),
+    correction: number('factor on sqrt(v): the bias correction of v'),
   },
   outputs: { updated: values('updated parameter'), mean: values('updated m'), variance: values('updated v') },
   compose: ({ value, gradient, m, v }, { beta1, beta2, epsilon, keep, rate, correction }) => {
@@ -43,18 +43,13 @@ export const MomentumStep = defineOp({
   inputs: {
     value: values('parameter'),
     gradient: values('gradient with respect to the parameter'),
-    velocity: { ...values('decaying sum of the gradients; omitted at the first step'), optional: true },
+    velocity: optional(values('decaying sum of the gradients; omitted at the first step')),
   },
   attributes: {
-    momentum: number('momentum', 'decay rate of the velocity'),
-    decay: number('decay', 'weight decay coefficient'),
-    rate: number('rate', 'learning rate'),
-    nesterov: {
-      type: 'boolean',
-      graphName: 'nesterov',
-      default: false,
-      doc: 'whether to use Nesterov momentum',
-    },
+    momentum: number('decay rate of the velocity'),
+    decay: number('weight decay coefficient'),
+    rate: number('learning rate'),
+    nesterov: { type: 'boolean', default: false, doc: 'whether to use Nesterov momentum' },
   },
   outputs: { updated: values('updated parameter'), next: values('updated velocity') },
   compose: ({ value, gradient, velocity }, { momentum, decay, rate, nesterov }) => {
@@ -68,7 +63,7 @@ export const MomentumStep = defineOp({
 export const ScaleBy = defineOp({
   name: 'ScaleBy',
   doc: 'factor * x, elementwise.',
-  inputs: { x: values('tensor of any shape'), factor: { dtype: 'float32', shape: [], doc: 'scalar factor' } },
+  inputs: { x: values('tensor of any shape'), factor: float32([], 'scalar factor') },
   attributes: {},
   outputs: { y: values('scaled values, same shape as x') },
   compose: ({ x, factor }) => mul(x, factor),
@@ -79,7 +74,7 @@ export const SquareSum = defineOp({
   doc: 'The sum of the squares of all values.',
   inputs: { x: values('tensor of any shape') },
   attributes: {},
-  outputs: { y: { dtype: 'float32', shape: [], doc: 'sum of squares' } },
+  outputs: { y: float32([], 'sum of squares') },
   compose: ({ x }) => sum(square(x)),
 });
 

@@ -4,13 +4,13 @@
  */
 import type { Tensor, Tensor3D } from '@tensorflow/tfjs-core';
 import { type ScanTree, treeInputs } from './boruvka_mst.js';
-import { defineOp } from './declare.js';
+import { defineOp, float32 } from './declare.js';
 import { type Metric, metricAttribute } from './edge_dissimilarity.js';
 import { checkTree } from './graph_checks.js';
 import { runOp } from './kernels.js';
 
 const inputs = {
-  features: { dtype: 'float32', shape: ['B', 'V', 'C'], doc: 'features of each vertex' },
+  features: float32(['B', 'V', 'C'], 'features of each vertex'),
   ...treeInputs,
 } as const;
 
@@ -19,7 +19,6 @@ export const distanceAttributes = {
   metric: metricAttribute,
   groups: {
     type: 'integer',
-    graphName: 'groups',
     default: 1,
     least: 1,
     letter: 'G',
@@ -37,11 +36,7 @@ export const ParentDissimilarity = defineOp({
   attributes: distanceAttributes,
   derived,
   outputs: {
-    distance: {
-      dtype: 'float32',
-      shape: ['B', 'V', 'G'],
-      doc: 'dissimilarity to the parent by vertex id; smaller means more alike',
-    },
+    distance: float32(['B', 'V', 'G'], 'dissimilarity to the parent by vertex id; smaller means more alike'),
   },
   least: { V: 1 },
   validate: ({ order, parent }, _attributes, read) => checkTree('ParentDissimilarity', order, parent, read),
@@ -60,17 +55,14 @@ export const ParentDissimilarityGradient = defineOp({
     'The Manhattan gradient is 0 for equal features, the cosine gradient for features of norm 0.',
   inputs: {
     ...inputs,
-    dy: {
-      dtype: 'float32',
-      shape: ['B', 'V', 'G'],
-      doc: 'gradient with respect to the output of ParentDissimilarity; ignored at roots',
-    },
+    dy: float32(
+      ['B', 'V', 'G'],
+      'gradient with respect to the output of ParentDissimilarity; ignored at roots',
+    ),
   },
   attributes: distanceAttributes,
   derived,
-  outputs: {
-    dfeatures: { dtype: 'float32', shape: ['B', 'V', 'C'], doc: 'gradient with respect to the features' },
-  },
+  outputs: { dfeatures: float32(['B', 'V', 'C'], 'gradient with respect to the features') },
   least: { V: 1 },
   validate: ({ order, parent }, _attributes, read) =>
     checkTree('ParentDissimilarityGradient', order, parent, read),

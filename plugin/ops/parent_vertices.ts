@@ -25,7 +25,7 @@ import {
   zerosLike,
 } from '@tensorflow/tfjs-core';
 import { type ScanTree, treeInputs } from './boruvka_mst.js';
-import { defineOp } from './declare.js';
+import { defineOp, float32, int32 } from './declare.js';
 import { checkTree } from './graph_checks.js';
 import { readIds, runOp } from './kernels.js';
 import { type Aggregate, treeScan, treeScanGradient } from './tree_scan.js';
@@ -35,9 +35,7 @@ export const ParentVertices = defineOp({
   doc: 'The parent of each vertex, by vertex id; -1 for the root.',
   inputs: treeInputs,
   attributes: {},
-  outputs: {
-    parents: { dtype: 'int32', shape: ['B', 'V'], doc: 'vertex id of each parent; -1 for the root' },
-  },
+  outputs: { parents: int32(['B', 'V'], 'vertex id of each parent; -1 for the root') },
   least: { V: 1 },
   compose: ({ order, parent }) => {
     checked('ParentVertices', order, parent);
@@ -55,11 +53,11 @@ export const AtParent = defineOp({
   name: 'AtParent',
   doc: 'y[v] = x[parent of v]; the root keeps its own value.',
   inputs: {
-    x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'input values by vertex id' },
+    x: float32(['B', 'V', 'D'], 'input values by vertex id'),
     ...treeInputs,
   },
   attributes: {},
-  outputs: { y: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'value of each parent, by vertex id' } },
+  outputs: { y: float32(['B', 'V', 'D'], 'value of each parent, by vertex id') },
   least: { V: 1 },
   validate: ({ order, parent }, _attributes, read) => checkTree('AtParent', order, parent, read),
   compose: ({ x, order, parent }) => {
@@ -81,11 +79,11 @@ export const AtParentGradient = defineOp({
   name: 'AtParentGradient',
   doc: 'Gradient of AtParent with respect to x: dx[v] = sum over children c of dy[c]; the root counts as a child of itself.',
   inputs: {
-    dy: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'gradient with respect to the output of AtParent' },
+    dy: float32(['B', 'V', 'D'], 'gradient with respect to the output of AtParent'),
     ...treeInputs,
   },
   attributes: {},
-  outputs: { dx: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'gradient with respect to x' } },
+  outputs: { dx: float32(['B', 'V', 'D'], 'gradient with respect to x') },
   least: { V: 1 },
   validate: ({ order, parent }, _attributes, read) => checkTree('AtParentGradient', order, parent, read),
   compose: ({ dy, order, parent }) => {

@@ -1,7 +1,7 @@
 /** PasteMasks: pastes the masks of detections into their boxes, at the size of an image. */
 import { reshape, type Tensor, type Tensor3D, zeros } from '@tensorflow/tfjs-core';
 import { type AxisMap, pastedSpan, pastingMap } from '../kernels/axis_map.js';
-import { defineOp } from './declare.js';
+import { defineOp, float32 } from './declare.js';
 import { readFloats, runOp } from './kernels.js';
 import { resample } from './resample.js';
 
@@ -11,24 +11,14 @@ export const PasteMasks = defineOp({
     'Bilinear, zeros outside: pixel centre x + 0.5 maps to u = (x + 0.5 - x1) / (x2 - x1) * 2 - 1, mask position ' +
     '((u + 1) * w - 1) / 2. Only pixels from floor(x1) - 1 to ceil(x2) + 1 are written, others are 0.',
   inputs: {
-    masks: { dtype: 'float32', shape: ['K', 'H', 'W'], doc: 'mask probabilities of each box' },
-    boxes: {
-      dtype: 'float32',
-      shape: ['K', '4'],
-      doc: 'boxes as x1, y1, x2, y2 in pixels of the image; read on the host',
-    },
+    masks: float32(['K', 'H', 'W'], 'mask probabilities of each box'),
+    boxes: float32(['K', '4'], 'boxes as x1, y1, x2, y2 in pixels of the image; read on the host'),
   },
   attributes: {
-    height: { type: 'integer', graphName: 'height', least: 0, letter: 'P', doc: 'height P of the image' },
-    width: { type: 'integer', graphName: 'width', least: 0, letter: 'Q', doc: 'width Q of the image' },
+    height: { type: 'integer', least: 0, letter: 'P', doc: 'height P of the image' },
+    width: { type: 'integer', least: 0, letter: 'Q', doc: 'width Q of the image' },
   },
-  outputs: {
-    y: {
-      dtype: 'float32',
-      shape: ['K', 'P', 'Q'],
-      doc: 'pasted probabilities; the mask is where they are at least 0.5',
-    },
-  },
+  outputs: { y: float32(['K', 'P', 'Q'], 'pasted probabilities; the mask is where they are at least 0.5') },
   reads: ['boxes'],
   compose: ({ masks, boxes }, { height, width }) => {
     const [count, rows, columns] = masks.shape as [number, number, number];

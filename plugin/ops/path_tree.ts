@@ -4,7 +4,7 @@
  */
 import { type Tensor, type Tensor2D, tensor2d } from '@tensorflow/tfjs-core';
 import { type Tree, treeOf } from './boruvka_mst.js';
-import { defineOp } from './declare.js';
+import { defineOp, float32, int32 } from './declare.js';
 import { trustTree } from './graph_checks.js';
 import { completeAttributes, OpError } from './input_checks.js';
 
@@ -14,17 +14,11 @@ export type PathDirection = 'row' | 'snake' | 'column';
 const pathAttributes = {
   direction: {
     type: 'string',
-    graphName: 'direction',
     default: 'row',
     oneOf: ['row', 'snake', 'column'],
     doc: 'row: row by row; snake: row by row, odd rows backwards; column: column by column',
   },
-  reverse: {
-    type: 'boolean',
-    graphName: 'reverse',
-    default: false,
-    doc: 'whether to run from the last pixel to the first',
-  },
+  reverse: { type: 'boolean', default: false, doc: 'whether to run from the last pixel to the first' },
 } as const;
 
 export const PathTree = defineOp({
@@ -32,26 +26,16 @@ export const PathTree = defineOp({
   doc: 'A path through all pixels of x as a tree, rooted at its first pixel: see pathTree.',
   inputs: {
     x: {
-      dtype: 'float32',
-      shape: ['N', 'H', 'W', 'C'],
+      ...float32(['N', 'H', 'W', 'C'], 'image; only its batch, height and width are used'),
       shapeOnly: true,
-      doc: 'image; only its batch, height and width are used',
     },
   },
   attributes: pathAttributes,
   derived: { V: 'H*W' },
   outputs: {
-    edgeIndex: {
-      dtype: 'int32',
-      shape: ['N', 'V-1'],
-      doc: 'edge indices 0 to V-2; edge i joins order[i] and order[i+1]',
-    },
-    order: { dtype: 'int32', shape: ['N', 'V'], doc: 'vertex ids along the path' },
-    parent: {
-      dtype: 'int32',
-      shape: ['N', 'V'],
-      doc: 'position in `order` of the parent: the preceding one; 0 for the root',
-    },
+    edgeIndex: int32(['N', 'V-1'], 'edge indices 0 to V-2; edge i joins order[i] and order[i+1]'),
+    order: int32(['N', 'V'], 'vertex ids along the path'),
+    parent: int32(['N', 'V'], 'position in `order` of the parent: the preceding one; 0 for the root'),
   },
   least: { H: 1, W: 1 },
   compose: ({ x }, { direction, reverse }) => {

@@ -1,7 +1,7 @@
 /** QuantizedConvolution: an image convolution with 8-bit weights. */
 import { fused, type Tensor1D, type Tensor4D } from '@tensorflow/tfjs-core';
 import { convolutionAttributes, extentOf, filterExtents, padOf } from './convolution.js';
-import { defineOp } from './declare.js';
+import { defineOp, float32 } from './declare.js';
 import { dequantized, quantizedInputs, refusedGradient, wordsOf } from './quantized_weights.js';
 
 export const QuantizedConvolution = defineOp({
@@ -11,7 +11,7 @@ export const QuantizedConvolution = defineOp({
     'filter [P, Q, I, O] is codes * scales. cpu and wasm multiply integers and quantise the values under the filter ' +
     'to 7 bits.',
   inputs: {
-    x: { dtype: 'float32', shape: ['B', 'H', 'W', 'I'], doc: 'input image, channels last' },
+    x: float32(['B', 'H', 'W', 'I'], 'input image, channels last'),
     ...quantizedInputs,
   },
   attributes: {
@@ -19,13 +19,11 @@ export const QuantizedConvolution = defineOp({
     ...convolutionAttributes,
     dilations: {
       type: 'numbers',
-      graphName: 'dilations',
       default: [1, 1],
       doc: 'vertical and horizontal dilation, integers of at least 1',
     },
     activation: {
       type: 'string',
-      graphName: 'activation',
       default: 'none',
       oneOf: ['none', 'relu'],
       doc: 'activation applied to the sums',
@@ -36,7 +34,7 @@ export const QuantizedConvolution = defineOp({
     Y: ({ H, P }, attributes) => extentOf('QuantizedConvolution', 'rows', H, P, attributes, 0),
     X: ({ W, Q }, attributes) => extentOf('QuantizedConvolution', 'columns', W, Q, attributes, 1),
   },
-  outputs: { y: { dtype: 'float32', shape: ['B', 'Y', 'X', 'O'], doc: 'output image, channels last' } },
+  outputs: { y: float32(['B', 'Y', 'X', 'O'], 'output image, channels last') },
   compose: ({ x, codes, scales, bias }, { rows, columns, strides, padding, dilations, activation }) => {
     const shape = [rows, columns, x.shape[3] as number, codes.shape[1] as number];
     return fused.conv2d({

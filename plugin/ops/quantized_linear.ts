@@ -4,13 +4,13 @@
  */
 import { add, type Tensor } from '@tensorflow/tfjs-core';
 import { type Activation, activationAttribute } from './activations.js';
-import { defineOp } from './declare.js';
+import { defineOp, float32 } from './declare.js';
 import { gatedHalves, gatedOutputs, residualInput, residualOutputs } from './fused_linear.js';
 import { runOp } from './kernels.js';
 import { columnAttributes, linear, usedCount } from './linear.js';
 import { dequantized, quantizedInputs, refusedGradient, wordsOf } from './quantized_weights.js';
 
-const x = { dtype: 'float32', shape: ['...', 'I'], doc: 'activations, channels last' } as const;
+const x = float32(['...', 'I'], 'activations, channels last');
 const derived = { K: ({ I }: Readonly<Record<string, number>>) => wordsOf(I) };
 
 export const QuantizedLinear = defineOp({
@@ -21,7 +21,7 @@ export const QuantizedLinear = defineOp({
   inputs: { x, ...quantizedInputs },
   attributes: { activation: activationAttribute, ...columnAttributes },
   derived: { ...derived, U: ({ O }, attributes) => usedCount(O, attributes) },
-  outputs: { y: { dtype: 'float32', shape: ['...', 'U'], doc: 'outputs of the used columns' } },
+  outputs: { y: float32(['...', 'U'], 'outputs of the used columns') },
   compose: ({ x, codes, scales, bias }, attributes) => {
     const shape = [x.shape[x.rank - 1] as number, codes.shape[1] as number];
     const weights = dequantized('QuantizedLinear', codes, scales, shape);

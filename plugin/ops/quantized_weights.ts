@@ -9,6 +9,7 @@
 import { backend, type KernelBackend, keep, type Tensor, tensor } from '@tensorflow/tfjs-core';
 import { PerTensorCache } from '../kernels/per_tensor_cache.js';
 import { sizeOf } from '../kernels/sizes.js';
+import { float32, int32, optional } from './declare.js';
 import { OpError } from './input_checks.js';
 import { readFloats, readIds } from './kernels.js';
 
@@ -20,13 +21,12 @@ export const wordsOf = (terms: number) => Math.ceil(terms / CODES);
 
 /** Inputs that ops with quantised weights share, with one column per output. */
 export const quantizedInputs = {
-  codes: {
-    dtype: 'int32',
-    shape: ['K', 'O'],
-    doc: '8-bit weights: four consecutive ones of a column per int32, the first in the lowest byte; zero-padded',
-  },
-  scales: { dtype: 'float32', shape: ['O'], doc: 'scale of each column of codes' },
-  bias: { dtype: 'float32', shape: ['O'], optional: true, doc: 'bias of each output channel; optional' },
+  codes: int32(
+    ['K', 'O'],
+    '8-bit weights: four consecutive ones of a column per int32, the first in the lowest byte; zero-padded',
+  ),
+  scales: float32(['O'], 'scale of each column of codes'),
+  bias: optional(float32(['O'], 'bias of each output channel; optional')),
 } as const;
 
 const made = new WeakMap<KernelBackend, PerTensorCache<Tensor>>();

@@ -4,7 +4,7 @@
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { edgesInput, type Tree, treeAttributes, treeOf, treeOutputs } from './boruvka_mst.js';
-import { defineOp } from './declare.js';
+import { defineOp, float32 } from './declare.js';
 import { checkConnected, countVertices, trustTree } from './graph_checks.js';
 import { runOp } from './kernels.js';
 
@@ -15,21 +15,12 @@ export const RandomSpanningTree = defineOp({
     'uniform nor proportional to the product of similarities: later edges are preferred. A seed gives the same tree on ' +
     'every backend. The similarities are read on the host on backends without a kernel.',
   inputs: {
-    similarity: {
-      dtype: 'float32',
-      shape: ['B', 'E'],
-      doc: 'similarity of each edge, at least 0; larger means more alike',
-    },
+    similarity: float32(['B', 'E'], 'similarity of each edge, at least 0; larger means more alike'),
     edges: edgesInput,
   },
   attributes: {
     ...treeAttributes,
-    seed: {
-      type: 'integer',
-      graphName: 'seed',
-      default: 0,
-      doc: 'seed of the draws; only the lower 32 bits are used',
-    },
+    seed: { type: 'integer', default: 0, doc: 'seed of the draws; only the lower 32 bits are used' },
   },
   outputs: treeOutputs,
   reads: ['similarity', 'edges'],

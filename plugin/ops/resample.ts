@@ -5,7 +5,7 @@
 import { type Tensor, type Tensor4D, type TensorInfo, tensor, zeros } from '@tensorflow/tfjs-core';
 import { type AxisMap, transposedMap } from '../kernels/axis_map.js';
 import type { ReadValues } from './declaration.js';
-import { defineOp } from './declare.js';
+import { defineOp, float32, int32 } from './declare.js';
 import { OpError } from './input_checks.js';
 import { runOp } from './kernels.js';
 
@@ -15,33 +15,17 @@ export const Resample = defineOp({
     'y[m, p, q] = the sum over the terms (n, t) of image m, over r and s, of rowWeight[t, p, r] * columnWeight[t, q, s] * ' +
     'x[n, r, s]. The samples of a row or column are consecutive.',
   inputs: {
-    x: { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'source images, channels last' },
-    starts: {
-      dtype: 'int32',
-      shape: ['S'],
-      doc: 'index of the first term of each image of y, then the end of the last; S = M+1',
-    },
-    terms: {
-      dtype: 'int32',
-      shape: ['R', '2'],
-      doc: 'index of an image of x and index of the tables used to read it',
-    },
-    ranges: {
-      dtype: 'int32',
-      shape: ['T', 'L', '2'],
-      doc: 'first sample and number of samples, for P rows and then Q columns',
-    },
-    weights: {
-      dtype: 'float32',
-      shape: ['T', 'L', 'A'],
-      doc: 'weights of the samples; unused ones of the A follow them',
-    },
+    x: float32(['N', 'H', 'W', 'C'], 'source images, channels last'),
+    starts: int32(['S'], 'index of the first term of each image of y, then the end of the last; S = M+1'),
+    terms: int32(['R', '2'], 'index of an image of x and index of the tables used to read it'),
+    ranges: int32(['T', 'L', '2'], 'first sample and number of samples, for P rows and then Q columns'),
+    weights: float32(['T', 'L', 'A'], 'weights of the samples; unused ones of the A follow them'),
   },
   attributes: {
-    rows: { type: 'integer', graphName: 'rows', least: 0, most: 'L', letter: 'P', doc: 'height P of y' },
+    rows: { type: 'integer', least: 0, most: 'L', letter: 'P', doc: 'height P of y' },
   },
   derived: { M: 'S-1', Q: 'L-P' },
-  outputs: { y: { dtype: 'float32', shape: ['M', 'P', 'Q', 'C'], doc: 'resampled images' } },
+  outputs: { y: float32(['M', 'P', 'Q', 'C'], 'resampled images') },
   validate: ({ x, starts, terms, ranges, weights }, { rows }, read) => {
     const [images, height, width] = x.shape;
     const facts = [images, height, width, rows, ...ranges.shape, weights.shape[2], starts.shape[0]].join();

@@ -6,39 +6,34 @@
  */
 import { type Tensor, type Tensor4D, tidy, zerosLike } from '@tensorflow/tfjs-core';
 import { type AxisMap, bilinearMap, nearestMap, poolingMap } from '../kernels/axis_map.js';
-import { defineOp } from './declare.js';
+import { defineOp, float32, optional } from './declare.js';
 import { OpError } from './input_checks.js';
 import { runOp } from './kernels.js';
 import { resample, resampleGradient, sameForAll } from './resample.js';
 import type { Letters } from './shape_letters.js';
 
-const images = { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'images, channels last' } as const;
+const images = float32(['N', 'H', 'W', 'C'], 'images, channels last');
 
 /** 0 if the size is that of `like`. */
-const side = (name: string) =>
-  ({
-    type: 'integer',
-    graphName: name,
-    default: 0,
-    least: 0,
-    doc: 'extent of y in pixels; 0: that of `like`',
-  }) as const;
+const side = {
+  type: 'integer',
+  default: 0,
+  least: 0,
+  doc: 'extent of y in pixels; 0: that of `like`',
+} as const;
 
 const resized = {
   inputs: {
     x: images,
-    like: {
-      dtype: 'float32',
-      shape: ['B', 'I', 'J', 'D'],
-      optional: true,
-      doc: 'reference for the size of y; only its height and width are used',
-    },
+    like: optional(
+      float32(['B', 'I', 'J', 'D'], 'reference for the size of y; only its height and width are used'),
+    ),
   },
-  outputs: { y: { dtype: 'float32', shape: ['N', 'P', 'Q', 'C'], doc: 'resized images' } },
+  outputs: { y: float32(['N', 'P', 'Q', 'C'], 'resized images') },
   least: { H: 1, W: 1, P: 1, Q: 1 },
 } as const;
 
-const size = { height: side('height'), width: side('width') };
+const size = { height: side, width: side };
 
 /** The side of y: as given, or that of `like`. */
 function sideOf(op: string, name: 'height' | 'width', given: number, like: number | undefined): number {
@@ -99,7 +94,6 @@ export const InterpolateBilinear = defineOp({
     ...size,
     alignCorners: {
       type: 'boolean',
-      graphName: 'align_corners',
       default: false,
       doc: 'whether corner pixels map to corner pixels; false: half-pixel centres',
     },
@@ -130,22 +124,10 @@ export const AdaptiveAveragePool = defineOp({
   doc: 'Means over cells: cell i of m covers the pixels floor(i * n / m) to ceil((i + 1) * n / m); n may be less than m.',
   inputs: { x: images },
   attributes: {
-    outHeight: {
-      type: 'integer',
-      graphName: 'out_height',
-      least: 1,
-      letter: 'P',
-      doc: 'number of rows P of cells',
-    },
-    outWidth: {
-      type: 'integer',
-      graphName: 'out_width',
-      least: 1,
-      letter: 'Q',
-      doc: 'number of columns Q of cells',
-    },
+    outHeight: { type: 'integer', least: 1, letter: 'P', doc: 'number of rows P of cells' },
+    outWidth: { type: 'integer', least: 1, letter: 'Q', doc: 'number of columns Q of cells' },
   },
-  outputs: { y: { dtype: 'float32', shape: ['N', 'P', 'Q', 'C'], doc: 'mean of each cell' } },
+  outputs: { y: float32(['N', 'P', 'Q', 'C'], 'mean of each cell') },
   least: { H: 1, W: 1 },
   compose: ({ x }, { outHeight, outWidth }) => pooling.forward(x, [outHeight, outWidth], {}),
   gradient: { saves: ['x'], compute: ({ x }, [dy]) => pooling.gradient(x, undefined, dy, {}) },

@@ -2,35 +2,17 @@
 import { type Tensor, type Tensor4D, tidy, zerosLike } from '@tensorflow/tfjs-core';
 import { type AxisMap, MOST_SAMPLES, regionMap } from '../kernels/axis_map.js';
 import type { AttributesOf } from './declaration.js';
-import { defineOp } from './declare.js';
+import { defineOp, float32 } from './declare.js';
 import { OpError } from './input_checks.js';
 import { readFloats, runOp } from './kernels.js';
 import { type ResampleMap, resample, resampleGradient } from './resample.js';
 
 const attributes = {
-  outHeight: {
-    type: 'integer',
-    graphName: 'out_height',
-    least: 1,
-    letter: 'P',
-    doc: 'number of rows P of bins',
-  },
-  outWidth: {
-    type: 'integer',
-    graphName: 'out_width',
-    least: 1,
-    letter: 'Q',
-    doc: 'number of columns Q of bins',
-  },
-  spatialScale: {
-    type: 'number',
-    graphName: 'spatial_scale',
-    default: 1,
-    doc: 'feature-map pixels per input pixel',
-  },
+  outHeight: { type: 'integer', least: 1, letter: 'P', doc: 'number of rows P of bins' },
+  outWidth: { type: 'integer', least: 1, letter: 'Q', doc: 'number of columns Q of bins' },
+  spatialScale: { type: 'number', default: 1, doc: 'feature-map pixels per input pixel' },
   samplingRatio: {
     type: 'integer',
-    graphName: 'sampling_ratio',
     default: 0,
     least: 0,
     most: MOST_SAMPLES,
@@ -38,7 +20,6 @@ const attributes = {
   },
   aligned: {
     type: 'boolean',
-    graphName: 'aligned',
     default: true,
     doc: 'whether to shift regions by half a pixel; false: no shift, and regions of at least one pixel',
   },
@@ -51,15 +32,14 @@ export const RoiAlign = defineOp({
     'x1 * scale - 0.5, bin = (end - start) / out, samples at start + p * bin + (i + 0.5) * bin / n. Outside ' +
     '[-1, H] x [-1, W] a sample is 0.',
   inputs: {
-    features: { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'feature maps, channels last' },
-    rois: {
-      dtype: 'float32',
-      shape: ['K', '5'],
-      doc: 'regions as image index, x1, y1, x2, y2 in input pixels, read on the host; a negative index gives zeros',
-    },
+    features: float32(['N', 'H', 'W', 'C'], 'feature maps, channels last'),
+    rois: float32(
+      ['K', '5'],
+      'regions as image index, x1, y1, x2, y2 in input pixels, read on the host; a negative index gives zeros',
+    ),
   },
   attributes,
-  outputs: { y: { dtype: 'float32', shape: ['K', 'P', 'Q', 'C'], doc: 'bins of each region' } },
+  outputs: { y: float32(['K', 'P', 'Q', 'C'], 'bins of each region') },
   least: { H: 1, W: 1 },
   reads: ['rois'],
   compose: ({ features, rois }, attributes) => resample(features, regions(features, rois, attributes)),

@@ -1,6 +1,6 @@
 /** RootMeanSquareNormalization (RMSNorm) over the last axis (B. Zhang and R. Sennrich, 2019, equation 4). */
 import { add, mean, mul, reshape, rsqrt, square, sub, sum, type Tensor, tidy } from '@tensorflow/tfjs-core';
-import { defineOp } from './declare.js';
+import { defineOp, float32 } from './declare.js';
 import { runOp } from './kernels.js';
 import { rowsOf } from './linear.js';
 
@@ -8,19 +8,13 @@ export const RootMeanSquareNormalization = defineOp({
   name: 'RootMeanSquareNormalization',
   doc: 'x / sqrt(mean of x^2 + epsilon) * gamma over the last axis.',
   inputs: {
-    x: { dtype: 'float32', shape: ['...', 'C'], doc: 'activations, channels last' },
-    gamma: { dtype: 'float32', shape: ['C'], doc: 'scale of each channel' },
+    x: float32(['...', 'C'], 'activations, channels last'),
+    gamma: float32(['C'], 'scale of each channel'),
   },
   attributes: {
-    epsilon: {
-      type: 'number',
-      graphName: 'epsilon',
-      default: 1e-5,
-      least: 0,
-      doc: 'added to the mean square',
-    },
+    epsilon: { type: 'number', default: 1e-5, least: 0, doc: 'added to the mean square' },
   },
-  outputs: { y: { dtype: 'float32', shape: ['...', 'C'], doc: 'normalised activations, same shape as x' } },
+  outputs: { y: float32(['...', 'C'], 'normalised activations, same shape as x') },
   compose: ({ x, gamma }, { epsilon }) => mul(mul(x, inverseRoot(x, epsilon)), gamma),
   gradient: {
     saves: ['x', 'gamma'],

@@ -5,7 +5,7 @@
  */
 import { add, mul, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
 import { causalConvolution } from './causal_convolution.js';
-import { defineOp } from './declare.js';
+import { defineOp, float32, optional } from './declare.js';
 import { runOp } from './kernels.js';
 import { linear } from './linear.js';
 import { rootMeanSquareNormalization } from './root_mean_square_normalization.js';
@@ -16,40 +16,18 @@ import { selectiveStep } from './selective_step.js';
 
 /** The tensors of {@link selectiveLayer}, in the order of a GraphModel node's inputs. */
 const inputs = {
-  x: { dtype: 'float32', shape: ['B', 'L', 'H'], doc: 'input activations of the layer' },
-  state: { dtype: 'float32', shape: ['B', 'D', 'N'], doc: 'state of the scan before the first token of x' },
-  past: { dtype: 'float32', shape: ['B', 'K-1', 'D'], doc: 'the K-1 inputs of the convolution before x' },
-  gamma: { dtype: 'float32', shape: ['H'], doc: 'scale of the normalisation' },
-  inputProjection: {
-    dtype: 'float32',
-    shape: ['H', '2D'],
-    doc: 'projection to the scanned channels, then to the gate',
-  },
-  filter: {
-    dtype: 'float32',
-    shape: ['K', 'D'],
-    doc: 'convolution kernel; the last element applies to the current token',
-  },
-  filterBias: { dtype: 'float32', shape: ['D'], doc: 'bias of the convolution' },
+  x: float32(['B', 'L', 'H'], 'input activations of the layer'),
+  state: float32(['B', 'D', 'N'], 'state of the scan before the first token of x'),
+  past: float32(['B', 'K-1', 'D'], 'the K-1 inputs of the convolution before x'),
+  gamma: float32(['H'], 'scale of the normalisation'),
+  inputProjection: float32(['H', '2D'], 'projection to the scanned channels, then to the gate'),
+  filter: float32(['K', 'D'], 'convolution kernel; the last element applies to the current token'),
+  filterBias: float32(['D'], 'bias of the convolution'),
   ...selectionInputs,
-  skip: { dtype: 'float32', shape: ['D'], doc: 'skip coefficient D of the state-space model' },
-  outputProjection: {
-    dtype: 'float32',
-    shape: ['D', 'H'],
-    doc: 'projection back to the channels of the layer input',
-  },
-  inputBias: {
-    dtype: 'float32',
-    shape: ['2D'],
-    optional: true,
-    doc: 'bias of the input projection; optional',
-  },
-  outputBias: {
-    dtype: 'float32',
-    shape: ['H'],
-    optional: true,
-    doc: 'bias of the output projection; optional',
-  },
+  skip: float32(['D'], 'skip coefficient D of the state-space model'),
+  outputProjection: float32(['D', 'H'], 'projection back to the channels of the layer input'),
+  inputBias: optional(float32(['2D'], 'bias of the input projection; optional')),
+  outputBias: optional(float32(['H'], 'bias of the output projection; optional')),
 } as const;
 
 export const SelectiveLayer = defineOp({
@@ -61,22 +39,16 @@ export const SelectiveLayer = defineOp({
   attributes: {
     epsilon: {
       type: 'number',
-      graphName: 'epsilon',
       default: 1e-5,
       least: 0,
       doc: 'added to the mean square in the normalisation',
     },
-    inputScale: {
-      type: 'number',
-      graphName: 'input_scale',
-      default: 1,
-      doc: 'factor on the contribution of each token to the state',
-    },
+    inputScale: { type: 'number', default: 1, doc: 'factor on the contribution of each token to the state' },
   },
   outputs: {
-    y: { dtype: 'float32', shape: ['B', 'L', 'H'], doc: 'output activations of the layer' },
-    nextState: { dtype: 'float32', shape: ['B', 'D', 'N'], doc: 'state of the scan after the last token' },
-    nextPast: { dtype: 'float32', shape: ['B', 'K-1', 'D'], doc: 'the last K-1 inputs of the convolution' },
+    y: float32(['B', 'L', 'H'], 'output activations of the layer'),
+    nextState: float32(['B', 'D', 'N'], 'state of the scan after the last token'),
+    nextPast: float32(['B', 'K-1', 'D'], 'the last K-1 inputs of the convolution'),
   },
   least: { L: 1, K: 1, R: 1, N: 1 },
   compose: (tensors, { epsilon, inputScale }) => {

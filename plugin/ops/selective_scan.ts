@@ -3,29 +3,28 @@
  * readout. The states [B, L, D*N] are never stored.
  */
 import type { Tensor, Tensor3D } from '@tensorflow/tfjs-core';
-import { defineOp } from './declare.js';
+import { defineOp, float32, optional } from './declare.js';
 import { runOp } from './kernels.js';
 import { scanGradients } from './selective_scan_gradient.js';
 
 /** Inputs that both selective scans share. */
 export const scanInputs = {
-  step: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'dt (delta) of each token and channel' },
-  deltaU: {
-    dtype: 'float32',
-    shape: ['B', 'L', 'D'],
-    doc: 'dt * x of each token and channel; times the input matrix B it is deltaB_u',
-  },
-  logA: { dtype: 'float32', shape: ['D', 'N'], doc: 'state matrix A as log(-A), N states per channel' },
-  inputGate: { dtype: 'float32', shape: ['B', 'L', 'N'], doc: 'input matrix B of the state-space model' },
-  outputGate: { dtype: 'float32', shape: ['B', 'L', 'N'], doc: 'output matrix C of the state-space model' },
+  step: float32(['B', 'L', 'D'], 'dt (delta) of each token and channel'),
+  deltaU: float32(
+    ['B', 'L', 'D'],
+    'dt * x of each token and channel; times the input matrix B it is deltaB_u',
+  ),
+  logA: float32(['D', 'N'], 'state matrix A as log(-A), N states per channel'),
+  inputGate: float32(['B', 'L', 'N'], 'input matrix B of the state-space model'),
+  outputGate: float32(['B', 'L', 'N'], 'output matrix C of the state-space model'),
 } as const;
 
 export const scanInputNames = Object.keys(scanInputs) as (keyof typeof scanInputs)[];
 
 /** Outputs that both selective scans share. */
 export const scanOutputs = {
-  y: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'output of each token and channel' },
-  nextState: { dtype: 'float32', shape: ['B', 'D', 'N'], doc: 'state after the last token' },
+  y: float32(['B', 'L', 'D'], 'output of each token and channel'),
+  nextState: float32(['B', 'D', 'N'], 'state after the last token'),
 } as const;
 
 export const SelectiveScan = defineOp({
@@ -35,20 +34,10 @@ export const SelectiveScan = defineOp({
     '* step[t, d]), and y[t, d] = sum over n of h[t, d, n] * outputGate[t, n].',
   inputs: {
     ...scanInputs,
-    state: {
-      dtype: 'float32',
-      shape: ['B', 'D', 'N'],
-      optional: true,
-      doc: 'state h before the first token; zeros if omitted',
-    },
+    state: optional(float32(['B', 'D', 'N'], 'state h before the first token; zeros if omitted')),
   },
   attributes: {
-    inputScale: {
-      type: 'number',
-      graphName: 'input_scale',
-      default: 1,
-      doc: 'factor on the contribution of each token to the state',
-    },
+    inputScale: { type: 'number', default: 1, doc: 'factor on the contribution of each token to the state' },
   },
   outputs: scanOutputs,
   least: { L: 1 },

@@ -3,34 +3,21 @@
  * T. Dao, "Mamba", 2023, algorithm 2).
  */
 import { concat, split, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
-import { defineOp } from './declare.js';
+import { defineOp, float32 } from './declare.js';
 import { runOp } from './kernels.js';
 
 const parts = {
-  step: { dtype: 'float32', shape: ['B', 'V', 'R'], doc: 'step (delta) of rank R, before its projection' },
-  inputGate: { dtype: 'float32', shape: ['B', 'V', 'N'], doc: 'input matrix B of the state-space model' },
-  outputGate: { dtype: 'float32', shape: ['B', 'V', 'N'], doc: 'output matrix C of the state-space model' },
+  step: float32(['B', 'V', 'R'], 'step (delta) of rank R, before its projection'),
+  inputGate: float32(['B', 'V', 'N'], 'input matrix B of the state-space model'),
+  outputGate: float32(['B', 'V', 'N'], 'output matrix C of the state-space model'),
 } as const;
 
 export const SelectiveSplit = defineOp({
   name: 'SelectiveSplit',
   doc: 'Splits the channels into the step (R = P - 2N, before its projection), B and C (N states each).',
-  inputs: {
-    selected: {
-      dtype: 'float32',
-      shape: ['B', 'V', 'P'],
-      doc: 'concatenated step, B and C along the channels',
-    },
-  },
+  inputs: { selected: float32(['B', 'V', 'P'], 'concatenated step, B and C along the channels') },
   attributes: {
-    states: {
-      type: 'integer',
-      graphName: 'states',
-      default: 1,
-      least: 1,
-      letter: 'N',
-      doc: 'number of states N per channel',
-    },
+    states: { type: 'integer', default: 1, least: 1, letter: 'N', doc: 'number of states N per channel' },
   },
   derived: { R: 'P-2N' },
   least: { R: 1 },
@@ -51,13 +38,7 @@ export const SelectiveJoin = defineOp({
   doc: 'Concatenates the parts of SelectiveSplit: its gradient, given the gradients with respect to its outputs.',
   inputs: parts,
   attributes: {},
-  outputs: {
-    selected: {
-      dtype: 'float32',
-      shape: ['B', 'V', 'R+2N'],
-      doc: 'concatenated step, B and C along the channels',
-    },
-  },
+  outputs: { selected: float32(['B', 'V', 'R+2N'], 'concatenated step, B and C along the channels') },
   compose: ({ step, inputGate, outputGate }) => concat([step, inputGate, outputGate], 2),
 });
 

@@ -15,25 +15,21 @@ import {
   type Tensor3D,
   tidy,
 } from '@tensorflow/tfjs-core';
-import { defineOp } from './declare.js';
+import { defineOp, float32 } from './declare.js';
 import { runOp } from './kernels.js';
 
 export const SelectiveStep = defineOp({
   name: 'SelectiveStep',
   doc: 'step = softplus(dt + stepBias); deltaU = step * x (A. Gu and T. Dao, "Mamba", 2023, algorithm 2).',
   inputs: {
-    dt: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'dt (delta) before its bias and softplus' },
-    stepBias: { dtype: 'float32', shape: ['D'], doc: 'bias of dt' },
-    x: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'input of the state-space model' },
+    dt: float32(['B', 'L', 'D'], 'dt (delta) before its bias and softplus'),
+    stepBias: float32(['D'], 'bias of dt'),
+    x: float32(['B', 'L', 'D'], 'input of the state-space model'),
   },
   attributes: {},
   outputs: {
-    step: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'dt (delta), the step of the discretisation' },
-    deltaU: {
-      dtype: 'float32',
-      shape: ['B', 'L', 'D'],
-      doc: 'dt * x; times the input matrix B it is deltaB_u of the reference code',
-    },
+    step: float32(['B', 'L', 'D'], 'dt (delta), the step of the discretisation'),
+    deltaU: float32(['B', 'L', 'D'], 'dt * x; times the input matrix B it is deltaB_u of the reference code'),
   },
   compose: ({ dt, stepBias, x }) => {
     const raw = add(dt, stepBias);

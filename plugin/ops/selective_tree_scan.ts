@@ -4,7 +4,7 @@
  */
 import type { Tensor3D } from '@tensorflow/tfjs-core';
 import type { ScanTree } from './boruvka_mst.js';
-import { defineOp } from './declare.js';
+import { defineOp, int32 } from './declare.js';
 import { checkTree } from './graph_checks.js';
 import { runOp } from './kernels.js';
 import { type SelectiveScanInputs, scanInputNames, scanInputs, scanOutputs } from './selective_scan.js';
@@ -21,20 +21,11 @@ export const SelectiveTreeScan = defineOp({
     'token following c.',
   inputs: {
     ...scanInputs,
-    order: { dtype: 'int32', shape: ['B', 'L'], doc: 'vertex ids, each parent before its children' },
-    parent: {
-      dtype: 'int32',
-      shape: ['B', 'L'],
-      doc: 'position in `order` of the parent of order[b, i]; 0 for the root',
-    },
+    order: int32(['B', 'L'], 'vertex ids, each parent before its children'),
+    parent: int32(['B', 'L'], 'position in `order` of the parent of order[b, i]; 0 for the root'),
   },
   attributes: {
-    treeWeight: {
-      type: 'number',
-      graphName: 'tree_weight',
-      default: TREE_WEIGHT,
-      doc: 'factor on the subtree sums of the tree',
-    },
+    treeWeight: { type: 'number', default: TREE_WEIGHT, doc: 'factor on the subtree sums of the tree' },
   },
   outputs: scanOutputs,
   least: { L: 1 },

@@ -3,16 +3,16 @@
  * skip and the gate are those of A. Gu and T. Dao, "Mamba", 2023, section 3.4).
  */
 import { add, mul, sum, type Tensor } from '@tensorflow/tfjs-core';
-import { alreadyComputed, defineOp } from './declare.js';
+import { alreadyComputed, defineOp, float32 } from './declare.js';
 import { runOp } from './kernels.js';
 import { normalizationGradient, standardize } from './layer_normalization.js';
 
-const channels = (doc: string) => ({ dtype: 'float32', shape: ['D'], doc }) as const;
-const activations = (doc: string) => ({ dtype: 'float32', shape: ['B', 'V', 'D'], doc }) as const;
+const channels = (doc: string) => float32(['D'], doc);
+const activations = (doc: string) => float32(['B', 'V', 'D'], doc);
 
 const inputs = {
   state: activations('states, the output of a tree scan'),
-  outputGate: { dtype: 'float32', shape: ['B', 'V', '1'], doc: 'output matrix C of the state-space model' },
+  outputGate: float32(['B', 'V', '1'], 'output matrix C of the state-space model'),
   x: activations('input of the state-space model, used by the skip connection'),
   skip: channels('skip coefficient D of the state-space model'),
   gate: activations('multiplier of the output'),
@@ -25,13 +25,7 @@ const inputs = {
 const inputNames = Object.keys(inputs) as (keyof typeof inputs)[];
 
 const attributes = {
-  epsilon: {
-    type: 'number',
-    graphName: 'epsilon',
-    default: 1e-5,
-    least: 0,
-    doc: 'added to the variance in both normalisations',
-  },
+  epsilon: { type: 'number', default: 1e-5, least: 0, doc: 'added to the variance in both normalisations' },
 } as const;
 
 export const StateReadout = defineOp({

@@ -10,7 +10,7 @@ import {
   transpose,
 } from '@tensorflow/tfjs-core';
 import { oneHotRows } from '../one_hot.js';
-import { defineOp } from './declare.js';
+import { defineOp, float32, int32 } from './declare.js';
 import { OpError } from './input_checks.js';
 import { readIds, runOp } from './kernels.js';
 
@@ -20,15 +20,11 @@ export const TokenEmbedding = defineOp({
     'y[b, l, h] = table[h, tokens[b, l]]. The table has the layout of the weights of a linear layer, so that a language ' +
     'model with a tied output head stores it once.',
   inputs: {
-    tokens: {
-      dtype: 'int32',
-      shape: ['B', 'L'],
-      doc: 'token ids, 0 to V-1; read on the host to check the range',
-    },
-    table: { dtype: 'float32', shape: ['H', 'V'], doc: 'embedding table, one column per token id' },
+    tokens: int32(['B', 'L'], 'token ids, 0 to V-1; read on the host to check the range'),
+    table: float32(['H', 'V'], 'embedding table, one column per token id'),
   },
   attributes: {},
-  outputs: { y: { dtype: 'float32', shape: ['B', 'L', 'H'], doc: 'embedding of each token' } },
+  outputs: { y: float32(['B', 'L', 'H'], 'embedding of each token') },
   compose: ({ tokens, table }) => {
     const [hidden, vocabulary] = table.shape as [number, number];
     checkIds(readIds('TokenEmbedding', tokens), vocabulary);
@@ -49,19 +45,13 @@ export const TokenEmbeddingGradient = defineOp({
   inner: true,
   doc: 'The gradient of TokenEmbedding with respect to the table: each row of dy is added to the column of its token.',
   inputs: {
-    tokens: { dtype: 'int32', shape: ['B', 'L'], doc: 'token ids of TokenEmbedding' },
-    dy: { dtype: 'float32', shape: ['B', 'L', 'H'], doc: 'gradient with respect to y' },
+    tokens: int32(['B', 'L'], 'token ids of TokenEmbedding'),
+    dy: float32(['B', 'L', 'H'], 'gradient with respect to y'),
   },
   attributes: {
-    vocabulary: {
-      type: 'integer',
-      graphName: 'vocabulary',
-      letter: 'V',
-      least: 0,
-      doc: 'number of columns of the table',
-    },
+    vocabulary: { type: 'integer', letter: 'V', least: 0, doc: 'number of columns of the table' },
   },
-  outputs: { dtable: { dtype: 'float32', shape: ['H', 'V'], doc: 'gradient with respect to the table' } },
+  outputs: { dtable: float32(['H', 'V'], 'gradient with respect to the table') },
   validate: ({ tokens }, { vocabulary }, read) => checkIds(read(tokens), vocabulary),
   compose: ({ tokens, dy }, { vocabulary }) => {
     const rows = oneHotRows(reshape(tokens, [-1]), vocabulary) as Tensor2D;

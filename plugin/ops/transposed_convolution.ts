@@ -4,7 +4,7 @@
  */
 import { reshape, transpose } from '@tensorflow/tfjs-core';
 import { activated, convolutionActivation } from './activations.js';
-import { defineOp } from './declare.js';
+import { defineOp, float32, optional } from './declare.js';
 import { linear } from './linear.js';
 
 const extent = { type: 'integer', default: 1, least: 1 } as const;
@@ -13,22 +13,18 @@ export const TransposedConvolution = defineOp({
   name: 'TransposedConvolution',
   doc: 'y[i * Y + p, j * X + q] = activation(x[i, j] @ weights[:, p, q] + bias[p, q]): every pixel becomes a tile.',
   inputs: {
-    x: { dtype: 'float32', shape: ['B', 'H', 'W', 'I'], doc: 'input image, channels last' },
-    weights: {
-      dtype: 'float32',
-      shape: ['I', 'T'],
-      doc: 'weights; columns run over tile rows, tile columns and output channels',
-    },
-    bias: { dtype: 'float32', shape: ['T'], optional: true, doc: 'bias of each column of weights; optional' },
+    x: float32(['B', 'H', 'W', 'I'], 'input image, channels last'),
+    weights: float32(['I', 'T'], 'weights; columns run over tile rows, tile columns and output channels'),
+    bias: optional(float32(['T'], 'bias of each column of weights; optional')),
   },
   attributes: {
-    rows: { ...extent, graphName: 'rows', letter: 'Y', doc: 'number of rows Y of a tile' },
-    columns: { ...extent, graphName: 'columns', letter: 'X', doc: 'number of columns X of a tile' },
+    rows: { ...extent, letter: 'Y', doc: 'number of rows Y of a tile' },
+    columns: { ...extent, letter: 'X', doc: 'number of columns X of a tile' },
     activation: convolutionActivation,
   },
   derived: { O: 'T/(Y*X)' },
   least: { O: 1 },
-  outputs: { y: { dtype: 'float32', shape: ['B', 'Y*H', 'X*W', 'O'], doc: 'output image, channels last' } },
+  outputs: { y: float32(['B', 'Y*H', 'X*W', 'O'], 'output image, channels last') },
   compose: ({ x, weights, bias }, { rows, columns, activation }) => {
     const [batch, height, width] = x.shape as number[];
     const outputs = (weights.shape[1] as number) / (rows * columns);

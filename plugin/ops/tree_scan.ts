@@ -4,15 +4,15 @@
  */
 import type { Tensor, Tensor3D } from '@tensorflow/tfjs-core';
 import { type ScanTree, treeInputs } from './boruvka_mst.js';
-import { defineOp } from './declare.js';
+import { defineOp, float32 } from './declare.js';
 import { checkTree } from './graph_checks.js';
 import { runOp } from './kernels.js';
 
 /** Each vertex sums its subtree (`root`), the whole tree (`all`), or its ancestors and itself (`leaves`). */
 export type Aggregate = 'root' | 'all' | 'leaves';
 
-const features = (doc: string) => ({ dtype: 'float32', shape: ['B', 'V', 'D'], doc }) as const;
-const decays = (doc: string) => ({ dtype: 'float32', shape: ['B', 'V', 'G'], doc }) as const;
+const features = (doc: string) => float32(['B', 'V', 'D'], doc);
+const decays = (doc: string) => float32(['B', 'V', 'G'], doc);
 
 /** Channels that share a decay: channel d has that of group floor(d / P). */
 const derived = { P: 'D/G' } as const;
@@ -20,7 +20,6 @@ const derived = { P: 'D/G' } as const;
 const attributes = {
   aggregate: {
     type: 'string',
-    graphName: 'aggregate',
     default: 'all',
     oneOf: ['root', 'all', 'leaves'],
     doc:

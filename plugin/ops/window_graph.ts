@@ -1,7 +1,7 @@
 /** WindowGraph: the language graph of GrootL as a node of a converted model, so that one graph serves every length. */
 import { scalar, sub } from '@tensorflow/tfjs-core';
 import { windowGraph } from '../graphs.js';
-import { defineOp } from './declare.js';
+import { defineOp, int32 } from './declare.js';
 import { trustGraph } from './graph_checks.js';
 
 export const WindowGraph = defineOp({
@@ -10,20 +10,13 @@ export const WindowGraph = defineOp({
     'The graph over the tokens of a text from which their tree is built: see windowGraph. Its vertices are tokens in ' +
     'reversed time; `tokenEdges` are the same edges by token, L-1-vertex.',
   inputs: {
-    tokens: { dtype: 'int32', shape: ['B', 'L'], doc: 'tokens of the text; only their number is used' },
-    prompt: { dtype: 'int32', shape: [], doc: 'number of prompt tokens, 0 to L; read on the host' },
+    tokens: int32(['B', 'L'], 'tokens of the text; only their number is used'),
+    prompt: int32([], 'number of prompt tokens, 0 to L; read on the host'),
   },
   attributes: {
-    reach: {
-      type: 'integer',
-      graphName: 'reach',
-      default: 3,
-      least: 1,
-      doc: 'distance up to which prompt tokens are joined',
-    },
+    reach: { type: 'integer', default: 3, least: 1, doc: 'distance up to which prompt tokens are joined' },
     promptLength: {
       type: 'integer',
-      graphName: 'prompt_length',
       least: 0,
       most: 'L',
       doc: 'number of prompt tokens; a GraphModel node reads it from `prompt`',
@@ -31,8 +24,8 @@ export const WindowGraph = defineOp({
   },
   derived: { E: ({ L }, { reach, promptLength }) => countEdges(L, promptLength, reach) },
   outputs: {
-    edges: { dtype: 'int32', shape: ['E', '2'], doc: 'edges as pairs of vertex ids' },
-    tokenEdges: { dtype: 'int32', shape: ['E', '2'], doc: 'edges as pairs of token positions' },
+    edges: int32(['E', '2'], 'edges as pairs of vertex ids'),
+    tokenEdges: int32(['E', '2'], 'edges as pairs of token positions'),
   },
   least: { L: 1 },
   compose: ({ tokens }, { reach, promptLength }) => {
