@@ -2,6 +2,15 @@
 import type { ToleranceClass } from '../plugin/backends.js';
 import { type Bound, EXACT, SINGLE_OP } from '../plugin/ops/spec/bound.js';
 
+/** A bound that does not depend on the values. */
+function absoluteBound(float32: number, shader: number, reason: string) {
+  const absolute = { float32, shader };
+  return (tolerance: ToleranceClass): Bound => ({ absolute: absolute[tolerance], relative: 0, reason });
+}
+
+const SAME_TREES = 'rounding through the whole network with the same trees';
+const SAME_TREES_OF_HEADS = 'rounding through backbone and heads with the same trees';
+
 /** For values that are reported here but judged elsewhere. */
 export const UNBOUNDED: Bound = { absolute: Number.POSITIVE_INFINITY, relative: 0, reason: 'only measured' };
 
@@ -33,17 +42,11 @@ export const OTHER_ROUNDINGS = 1.5;
 /** UIS-Mamba, relative to the largest value: features are sampled at computed positions, and distances are their squares. */
 export function deformedBound(tolerance: ToleranceClass): Bound {
   const size = { float32: 5e-5, shader: 5e-4 }[tolerance];
-  return { absolute: size, relative: size, reason: 'rounding through the whole network with the same trees' };
+  return { absolute: size, relative: size, reason: SAME_TREES };
 }
 
 /** Logits with the reference's trees pinned: rounding only, about 1e-5 for GrootV-T. */
-export function pinnedModelBound(tolerance: ToleranceClass): Bound {
-  return {
-    absolute: { float32: 1e-4, shader: 1e-3 }[tolerance],
-    relative: 0,
-    reason: 'rounding through the whole network with the same trees',
-  };
-}
+export const pinnedModelBound = absoluteBound(1e-4, 1e-3, SAME_TREES);
 
 /** Gradients of a whole model with respect to a parameter or its input: sums over all pixels of what the bound above allows. */
 export function modelGradientBound(tolerance: ToleranceClass): Bound {
@@ -98,31 +101,21 @@ export function compositionBound(tolerance: ToleranceClass, isGradient: boolean)
 }
 
 /** Logits of a language model, of magnitude 10: its trees depend on cosines without near ties. */
-export function languageModelBound(tolerance: ToleranceClass): Bound {
-  return {
-    absolute: { float32: 2e-4, shader: 1e-3 }[tolerance],
-    relative: 0,
-    reason: 'rounding through the whole network with the same trees',
-  };
-}
+export const languageModelBound = absoluteBound(2e-4, 1e-3, SAME_TREES);
 
 /** Logits of a text processed token by token, against those of the text as a whole, on the same backend. */
-export function decodingBound(tolerance: ToleranceClass): Bound {
-  return {
-    absolute: { float32: 1e-4, shader: 1e-3 }[tolerance],
-    relative: 0,
-    reason: 'the same sums in another order, through the whole network',
-  };
-}
+export const decodingBound = absoluteBound(
+  1e-4,
+  1e-3,
+  'the same sums in another order, through the whole network',
+);
 
 /** Natural logarithms of probabilities, summed over the tokens of a continuation. */
-export function scoreBound(tolerance: ToleranceClass): Bound {
-  return {
-    absolute: { float32: 1e-3, shader: 1e-2 }[tolerance],
-    relative: 0,
-    reason: 'a sum over tokens of what the bound of logits allows, of both signs',
-  };
-}
+export const scoreBound = absoluteBound(
+  1e-3,
+  1e-2,
+  'a sum over tokens of what the bound of logits allows, of both signs',
+);
 
 /** Gradients of a language model's loss with respect to its parameters: sums over all tokens. */
 export function languageGradientBound(tolerance: ToleranceClass): Bound {
@@ -147,22 +140,10 @@ export function languageTreeTie(tolerance: ToleranceClass): number {
 }
 
 /** Maps of segmenters and detectors with the same trees; after the backbone, float32 alone differs by up to 3e-5 from float64. */
-export function denseStageBound(tolerance: ToleranceClass): Bound {
-  return {
-    absolute: { float32: 2e-4, shader: 2e-3 }[tolerance],
-    relative: 0,
-    reason: 'rounding through the whole network with the same trees, values of up to ten',
-  };
-}
+export const denseStageBound = absoluteBound(2e-4, 2e-3, `${SAME_TREES}, values of up to ten`);
 
 /** Logits of classes and of masks, of magnitude up to 25; float32 alone differs by up to 2e-4 from float64. */
-export function denseLogitsBound(tolerance: ToleranceClass): Bound {
-  return {
-    absolute: { float32: 2e-3, shader: 2e-2 }[tolerance],
-    relative: 0,
-    reason: 'rounding through backbone and heads with the same trees, values of up to 25',
-  };
-}
+export const denseLogitsBound = absoluteBound(2e-3, 2e-2, `${SAME_TREES_OF_HEADS}, values of up to 25`);
 
 /** Lead above which the best class of a pixel must be the same: five times the error allowed for each of the two logits. */
 export const DECISIVE_MARGIN = 1e-2;
@@ -173,7 +154,7 @@ export const DISTINCT_TREES = 1e-5;
 /** Detections: boxes in pixels, scores from 0 to 1. Classes and order are exact. */
 export function detectionBounds(tolerance: ToleranceClass): Record<'boxes' | 'scores' | 'classes', Bound> {
   const factor = { float32: 1, shader: 10 }[tolerance];
-  const reason = 'rounding through backbone and heads with the same trees';
+  const reason = SAME_TREES_OF_HEADS;
   return {
     boxes: { absolute: 5e-3 * factor, relative: 0, reason: `${reason}, in boxes of hundreds of pixels` },
     scores: { absolute: 1e-4 * factor, relative: 0, reason },

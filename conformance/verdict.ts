@@ -20,6 +20,16 @@ export interface Comparison {
   readonly bound: Bound;
 }
 
+/** Values and the expected ones. */
+export function comparison(
+  tensor: string,
+  given: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  bound: Bound,
+): Comparison {
+  return { tensor, given, expected, bound };
+}
+
 /** A tensor and its expected value, of the same shape. */
 export function comparisonOf(
   tensor: string,

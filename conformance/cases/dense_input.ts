@@ -2,7 +2,7 @@
 import type { ToleranceClass } from '../../plugin/backends.js';
 import { denseStageBound, layerBound } from '../bounds.js';
 import { type CaseTensor, float32 } from '../case.js';
-import { type Comparison, comparisonOf } from '../verdict.js';
+import { type Comparison, comparison, comparisonOf } from '../verdict.js';
 import { type CaseFile, channelsLast, LayoutError, metadataOf } from './case_file.js';
 import { type BlockTrees, blockTrees, imageOf, normalizedImage } from './model_inputs.js';
 
@@ -115,7 +115,7 @@ export function compareEdgeWeights(
     if (!stored) return [];
     const node = `blocks_${i}/edge_weights`;
     const expected = Float64Array.from(stored.values, Math.log);
-    return [{ tensor: node, given: result(node).values, expected, bound: layerBound(tolerance) }];
+    return [comparison(node, result(node).values, expected, layerBound(tolerance))];
   });
 }
 

@@ -3,7 +3,7 @@ import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose, scalar, type Tensor, tensor2d, tidy } from '@tensorflow/tfjs-core';
 import { decodingBound } from '../bounds.js';
 import { type ProgramCase, programCase } from '../case.js';
-import { judge } from '../verdict.js';
+import { comparison, judge } from '../verdict.js';
 import { familyOf, type LanguageCheckpoint, type Scan } from './language_checkpoint.js';
 
 /** Maximum number of decoded tokens per text: a GPU takes as long for each as for the whole text. */
@@ -24,7 +24,7 @@ export function decodingCase({ name, ids, promptLength, scan, checkpoint }: Deco
     checkpoint.useDecoder(scan, async (prefill, decode) => {
       const expected = await logitsOfText(prefill, text, promptLength);
       const given = await logitsTokenByToken(prefill, decode, text, promptLength);
-      return judge([{ tensor: 'logits', given, expected, bound: decodingBound(tolerance) }]);
+      return judge([comparison('logits', given, expected, decodingBound(tolerance))]);
     }),
   );
 }

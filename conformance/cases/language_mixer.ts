@@ -25,7 +25,7 @@ import {
 } from '../case.js';
 import type { Judgement } from '../judgement.js';
 import { largest } from '../measure.js';
-import { type Comparison, combine, fail, judge, judgeTree } from '../verdict.js';
+import { type Comparison, combine, comparison, fail, judge, judgeTree } from '../verdict.js';
 import { type CaseFile, channelsLast } from './case_file.js';
 import { indicesOf } from './features_to_tree.js';
 import { type Feeds, GraphUnderTest, inConstantLayout } from './graph_under_test.js';
@@ -159,25 +159,22 @@ function pinnedCase(file: CaseFile, layout: MixerLayout, mixer: MixerUnderTest):
       const results = await graph.run(pinned, nodes);
       const given = (node: string) => (results.get(node) as CaseTensor).values;
       const bound = mixerBound(tolerance, false);
-      const comparisons: Comparison[] = stored.map((tensor) => ({
-        ...{ tensor, given: given('layers_0/out_proj'), expected: file.tensor(tensor).values, bound },
-      }));
+      const comparisons = stored.map((tensor) =>
+        comparison(tensor, given('layers_0/out_proj'), file.tensor(tensor).values, bound),
+      );
       if (file.has('mix_out')) {
         const expected = lastStates(file);
-        comparisons.push({
-          tensor: 'states after the last token',
-          given: given('state_0'),
-          expected,
-          bound,
-        });
+        comparisons.push(comparison('states after the last token', given('state_0'), expected, bound));
       }
       if (hasGraph) {
-        comparisons.push({
-          tensor: 'layers_0/edge_weights',
-          given: given('layers_0/edge_weights'),
-          expected: Float64Array.from(file.floats(layout.weights).values, Math.log),
-          bound: layerBound(tolerance),
-        });
+        comparisons.push(
+          comparison(
+            'layers_0/edge_weights',
+            given('layers_0/edge_weights'),
+            Float64Array.from(file.floats(layout.weights).values, Math.log),
+            layerBound(tolerance),
+          ),
+        );
       }
       return judge(comparisons);
     }),
@@ -236,9 +233,7 @@ function ownTreeCase(file: CaseFile, layout: MixerLayout, mixer: MixerUnderTest)
         }
         if (judgement.verdict !== 'pass') return judgement;
         const bound = mixerBound(tolerance, false);
-        return judge([
-          { tensor: `output of item ${b}`, given: output[b], expected: expectedOutput[b], bound },
-        ]);
+        return judge([comparison(`output of item ${b}`, output[b], expectedOutput[b], bound)]);
       });
       return combine(items);
     }),
@@ -265,13 +260,13 @@ function gradientCase(file: CaseFile, layout: MixerLayout, mixer: MixerUnderTest
       for (const tensor of layout.inputGradients) {
         if (!file.has(tensor)) continue;
         const given = (gradients.get('x') as CaseTensor).values;
-        comparisons.push({ tensor, given, expected: file.tensor(tensor).values, bound });
+        comparisons.push(comparison(tensor, given, file.tensor(tensor).values, bound));
       }
       for (const parameter of parameters) {
         const { values, shape } = gradients.get(`mixer.${parameter}`) as CaseTensor;
         const tensor = layout.gradientOf(parameter);
         const expected = inConstantLayout(parameter, file.tensor(tensor), shape);
-        comparisons.push({ tensor, given: values, expected, bound });
+        comparisons.push(comparison(tensor, values, expected, bound));
       }
       return judge(comparisons);
     }),

@@ -12,7 +12,7 @@ import {
   skippedCase,
 } from '../case.js';
 import type { Judgement } from '../judgement.js';
-import { type Comparison, combine, fail, judge, show } from '../verdict.js';
+import { type Comparison, combine, comparison, fail, judge, show } from '../verdict.js';
 import type { CaseFile } from './case_file.js';
 import { type CaseFolder, inFolder, jsonBeside } from './case_folder.js';
 import { crossEntropy } from './cross_entropy.js';
@@ -135,7 +135,7 @@ function logitsCase(
       const results = await graph.run(feeds, ['logits', ...nodes]);
       const given = (results.get('logits') as CaseTensor).values;
       const bound = languageModelBound(tolerance);
-      const logits = judge([{ tensor: 'logits', given, expected: expected.values, bound }]);
+      const logits = judge([comparison('logits', given, expected.values, bound)]);
       const trees = layers.map((layer) => judgeMinimal(layer, results, ids.length, promptLength));
       if (logits.verdict === 'fail' && scan === 'tree' && margin <= languageTreeTie(tolerance)) {
         const reason = `the reference's trees have a near tie within ${show(margin)}; ${logits.reason}`;
@@ -213,13 +213,10 @@ export async function languageGradientCases(file: CaseFile, folder: CaseFolder):
         const comparisons: Comparison[] = parameters.map((parameter) => {
           const { values: given, shape } = gradients.get(parameter) as CaseTensor;
           const expected = inConstantLayout(parameter, file.floats(`grad.${parameter}`), shape);
-          return { tensor: parameter, given, expected, bound: languageGradientBound(tolerance) };
+          return comparison(parameter, given, expected, languageGradientBound(tolerance));
         });
         const expected = file.floats('loss').values;
-        return judge([
-          ...comparisons,
-          { tensor: 'loss', given: [loss], expected, bound: layerBound(tolerance) },
-        ]);
+        return judge([...comparisons, comparison('loss', [loss], expected, layerBound(tolerance))]);
       }),
     ),
   ];
@@ -249,7 +246,7 @@ export async function mergedCases(file: CaseFile, folder: CaseFolder): Promise<C
         for (const tensor of file.names) {
           const { values: given, shape } = await graph.weight(tensor);
           const expected = inConstantLayout(tensor, file.floats(tensor), shape);
-          comparisons.push({ tensor, given, expected, bound: layerBound(tolerance) });
+          comparisons.push(comparison(tensor, given, expected, layerBound(tolerance)));
         }
         return judge(comparisons);
       }),

@@ -14,7 +14,7 @@ import {
 } from '../case.js';
 import type { Judgement } from '../judgement.js';
 import { stem } from '../source.js';
-import { type Comparison, combine, fail, judge, show } from '../verdict.js';
+import { type Comparison, combine, comparison, fail, judge, show } from '../verdict.js';
 import { type CaseFolder, inFolder } from './case_folder.js';
 import { checkpointsAt, familyOf, type LanguageCheckpoint, type Scan } from './language_checkpoint.js';
 import { decodingCase } from './language_decoding.js';
@@ -128,14 +128,9 @@ function tokenizerCase(texts: NonNullable<Texts['tokenizer']>, checkpoint: Langu
           return fail(`ids of ${quoted(text)} give ${quoted(given)}, expected ${quoted(decoded)}`);
       }
       return judge(
-        texts.map(({ text, ids }) => {
-          return {
-            tensor: `ids of ${quoted(text)}`,
-            given: tokenizer.encode(text),
-            expected: ids,
-            bound: EXACT,
-          };
-        }),
+        texts.map(({ text, ids }) =>
+          comparison(`ids of ${quoted(text)}`, tokenizer.encode(text), ids, EXACT),
+        ),
       );
     }),
   );
@@ -167,17 +162,12 @@ function greedyCase(greedy: Greedy, index: number, scan: Scan, checkpoint: Langu
       const step = expected.findIndex((id, i) => tokens[i] !== id);
       const margin = scan === 'tree' ? greedy.margins?.[step] : greedy.chain_min_margin;
       const comparisons: Comparison[] = [
-        {
-          tensor: 'tokens of the prompt',
-          given: next.value.promptTokens,
-          expected: prompt_ids,
-          bound: EXACT,
-        },
-        { tensor: 'tokens', given: tokens, expected, bound: EXACT },
+        comparison('tokens of the prompt', next.value.promptTokens, prompt_ids, EXACT),
+        comparison('tokens', tokens, expected, EXACT),
       ];
       if (scan === 'tree' && greedy.logprobs) {
         const bound = scoreBound(tolerance);
-        comparisons.push({ tensor: 'log-probabilities', given: logprobs, expected: greedy.logprobs, bound });
+        comparisons.push(comparison('log-probabilities', logprobs, greedy.logprobs, bound));
       }
       const judgement = judge(comparisons);
       if (step >= 0 && margin !== undefined && margin <= greedyTie(tolerance)) {
@@ -206,37 +196,22 @@ function scoresCase(
           const { logprob, isGreedy, tokens } = scores[i];
           const what = `${quoted(each.continuation)} after ${quoted(each.context.slice(-25))}`;
           const comparisons: Comparison[] = [
-            {
-              tensor: `tokens of ${what}`,
-              given: tokens.map(({ id }) => id),
-              expected: each.continuation_ids,
-              bound: EXACT,
-            },
-            {
-              tensor: `sum of ${what}`,
-              given: [logprob],
-              expected: [each[`${scan}_sum_logprob`] as number],
-              bound,
-            },
+            comparison(
+              `tokens of ${what}`,
+              tokens.map(({ id }) => id),
+              each.continuation_ids,
+              EXACT,
+            ),
+            comparison(`sum of ${what}`, [logprob], [each[`${scan}_sum_logprob`] as number], bound),
           ];
           const greedy = each[`${scan}_is_greedy`];
           if (greedy !== undefined) {
             const expected = [Number(greedy)];
-            comparisons.push({
-              tensor: `greedy: ${what}`,
-              given: [Number(isGreedy)],
-              expected,
-              bound: EXACT,
-            });
+            comparisons.push(comparison(`greedy: ${what}`, [Number(isGreedy)], expected, EXACT));
           }
           if (scan === 'tree' && each.tree_token_logprobs) {
             const given = tokens.map(({ logprob }) => logprob);
-            comparisons.push({
-              tensor: `tokens of ${what}`,
-              given,
-              expected: each.tree_token_logprobs,
-              bound,
-            });
+            comparisons.push(comparison(`tokens of ${what}`, given, each.tree_token_logprobs, bound));
           }
           return comparisons;
         }),
@@ -274,9 +249,7 @@ function paddedCase(
           sum += logProbability(row.subarray((t - 1) * width, t * width), ids[t]);
         }
         const tensor = `sum of row ${b}`;
-        return judge([
-          { tensor, given: [sum], expected: [expected[b].sum_logprob], bound: scoreBound(tolerance) },
-        ]);
+        return judge([comparison(tensor, [sum], [expected[b].sum_logprob], scoreBound(tolerance))]);
       });
       return combine(judgements);
     }),
@@ -298,11 +271,9 @@ function perplexityCases(
   const windows = program('perplexity', `windows of ${window} tokens`, scan, ({ tolerance }) =>
     checkpoint.useModel(scan, async (model) => {
       const { logprob, scoredTokens } = await model.perplexity(text, { window, promptLength: context_len });
-      const counts = { given: [scoredTokens], expected: [scored_tokens], bound: EXACT };
-      const sum = { given: [logprob], expected: [-total_nll], bound: scoreBound(tolerance) };
       return judge([
-        { tensor: 'scored tokens', ...counts },
-        { tensor: 'sum of log-probabilities', ...sum },
+        comparison('scored tokens', [scoredTokens], [scored_tokens], EXACT),
+        comparison('sum of log-probabilities', [logprob], [-total_nll], scoreBound(tolerance)),
       ]);
     }),
   );
@@ -313,13 +284,8 @@ function perplexityCases(
       const ids = model.tokenizer?.encode(text, { specialTokens: false }) ?? [];
       const { logprob } = await model.perplexity(ids.slice(0, rolling.tokens), {});
       return judge([
-        { tensor: 'tokens of the text', given: [ids.length], expected: [num_tokens], bound: EXACT },
-        {
-          tensor: 'sum of log-probabilities',
-          given: [logprob],
-          expected: [expected],
-          bound: scoreBound(tolerance),
-        },
+        comparison('tokens of the text', [ids.length], [num_tokens], EXACT),
+        comparison('sum of log-probabilities', [logprob], [expected], scoreBound(tolerance)),
       ]);
     }),
   );

@@ -27,7 +27,7 @@ import {
 } from '../case.js';
 import type { Judgement } from '../judgement.js';
 import { readTensor, toTensor } from '../tfjs_backend.js';
-import { type Comparison, judge } from '../verdict.js';
+import { type Comparison, comparison, judge } from '../verdict.js';
 import { type CaseFile, LayoutError } from './case_file.js';
 import type { CaseFolder } from './case_folder.js';
 import { checkpointNamed, type LanguageCheckpoint } from './language_checkpoint.js';
@@ -146,7 +146,7 @@ export function followRun(
     const comparisons: Comparison[] = [];
     const compare = (tensor: string, given: ArrayLike<number>, of: ArrayLike<number>, bound: object) => {
       const zero = { absolute: 0, relative: 0, reason: 'five times the rounding of the reference' };
-      comparisons.push({ tensor, given, expected: of, bound: { ...zero, ...bound } });
+      comparisons.push(comparison(tensor, given, of, { ...zero, ...bound }));
     };
     try {
       const start = await valuesOf(learner);

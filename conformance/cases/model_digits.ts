@@ -4,7 +4,7 @@ import { itemsOf } from '../../plugin/ops/spec/tensor.js';
 import { pinnedModelBound, UNEXPLAINED_DRIFT, UNKNOWN_TREES_MEDIAN } from '../bounds.js';
 import { type CaseTensor, type ConformanceCase, type ProgramCase, programCase } from '../case.js';
 import type { Judgement } from '../judgement.js';
-import { combine, fail, judge, show } from '../verdict.js';
+import { combine, comparison, fail, judge, show } from '../verdict.js';
 import type { CaseFile } from './case_file.js';
 import { explainDrift } from './explain_drift.js';
 import { blockTrees, firstItems, imageOf, normalizedDigits } from './model_inputs.js';
@@ -71,13 +71,7 @@ function unknownTreesCase(
       const rounding = pinnedModelBound(tolerance);
       const judgements: Judgement[] = [];
       for (const [b, expected] of itemsOf(logits).entries()) {
-        const comparison = {
-          tensor: `logits of image ${b}`,
-          given: given[b],
-          expected,
-          bound: UNEXPLAINED_DRIFT,
-        };
-        const judgement = judge([comparison]);
+        const judgement = judge([comparison(`logits of image ${b}`, given[b], expected, UNEXPLAINED_DRIFT)]);
         const drift = judgement.figures!.maxAbs;
         if (!sameClass(given[b], expected, rounding.absolute)) {
           judgements.push(fail(`image ${b}: another class`));

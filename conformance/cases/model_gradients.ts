@@ -4,7 +4,7 @@ import type { BatchOfTrees } from '../../plugin/ops/spec/rooted_tree.js';
 import { NotSupported } from '../backend.js';
 import { layerBound, modelGradientBound } from '../bounds.js';
 import { type CaseTensor, type ProgramCase, programCase } from '../case.js';
-import { type Comparison, judge } from '../verdict.js';
+import { type Comparison, comparison, judge } from '../verdict.js';
 import { inConstantLayout } from './graph_under_test.js';
 import { type CheckpointUnderTest, treeFeeds } from './model_under_test.js';
 
@@ -44,24 +44,16 @@ export function modelGradientCase(source: ModelGradientSource): ProgramCase {
       const bound = modelGradientBound(tolerance);
       const comparisons: Comparison[] = [];
       if (lossOf && loss !== undefined) {
-        comparisons.push({
-          tensor: 'loss',
-          given: [lossOf(value)],
-          expected: [loss],
-          bound: layerBound(tolerance),
-        });
+        comparisons.push(comparison('loss', [lossOf(value)], [loss], layerBound(tolerance)));
       }
       if (inputGradient) {
-        comparisons.push({ tensor: 'input', given: image.values, expected: inputGradient.values, bound });
+        comparisons.push(comparison('input', image.values, inputGradient.values, bound));
       }
       for (const [parameter, expected] of stored) {
         const given = weights.get(parameter) as CaseTensor;
-        comparisons.push({
-          tensor: parameter,
-          given: given.values,
-          expected: inConstantLayout(parameter, expected, given.shape),
-          bound,
-        });
+        comparisons.push(
+          comparison(parameter, given.values, inConstantLayout(parameter, expected, given.shape), bound),
+        );
       }
       return judge(comparisons);
     }),

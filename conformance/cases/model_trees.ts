@@ -10,7 +10,16 @@ import { flippedTreesBound, layerBound, pinnedModelBound, UNBOUNDED } from '../b
 import { type CaseTensor, type ProgramCase, programCase } from '../case.js';
 import { certify } from '../certificate.js';
 import type { Judgement } from '../judgement.js';
-import { type Comparison, combine, comparisonOf, fail, judge, judgeTree, show } from '../verdict.js';
+import {
+  type Comparison,
+  combine,
+  comparison,
+  comparisonOf,
+  fail,
+  judge,
+  judgeTree,
+  show,
+} from '../verdict.js';
 import { indicesOf } from './features_to_tree.js';
 import type { Feeds } from './graph_under_test.js';
 import type { BlockTrees } from './model_inputs.js';
@@ -52,7 +61,7 @@ export function pinnedTreesCase(source: ModelSource): ProgramCase {
         if (!stored) return [];
         const given = result(`blocks_${i}/edge_weights`).values;
         const expected = Float64Array.from(stored.values, Math.log);
-        return [{ tensor: `blocks_${i}/edge_weights`, given, expected, bound: layerBound(tolerance) }];
+        return [comparison(`blocks_${i}/edge_weights`, given, expected, layerBound(tolerance))];
       });
       return noted(combine([judge([...comparisons, ...weights]), ...blockJudgements(model, result)]), note);
     }),

@@ -15,7 +15,7 @@ import {
   skippedCase,
 } from '../case.js';
 import type { Judgement } from '../judgement.js';
-import { combine, comparisonOf, fail, judge, judgeTree } from '../verdict.js';
+import { combine, comparison, comparisonOf, fail, judge, judgeTree } from '../verdict.js';
 import { type CaseFile, channelsLast, LayoutError, reshaped } from './case_file.js';
 import type { CaseFolder } from './case_folder.js';
 import { indicesOf } from './features_to_tree.js';
@@ -148,12 +148,14 @@ function pinnedCase({ name, op, checkpoint, feeds, expected, trees }: SequenceSo
       for (const { node, weights } of weighed) {
         const stored = (weights as CaseTensor).values;
         const given = results.get(`${node}/edge_weights`) as CaseTensor;
-        comparisons.push({
-          tensor: `${node}/edge_weights`,
-          given: given.values.subarray(0, stored.length),
-          expected: Float64Array.from(stored, Math.log),
-          bound,
-        });
+        comparisons.push(
+          comparison(
+            `${node}/edge_weights`,
+            given.values.subarray(0, stored.length),
+            Float64Array.from(stored, Math.log),
+            bound,
+          ),
+        );
       }
       return judge(comparisons);
     }),

@@ -13,7 +13,7 @@ import { trainingBound } from '../bounds.js';
 import { type CaseTensor, type ConformanceCase, type ProgramContext, programCase } from '../case.js';
 import type { Judgement } from '../judgement.js';
 import { readTensor, toTensor } from '../tfjs_backend.js';
-import { type Comparison, judge } from '../verdict.js';
+import { type Comparison, comparison, judge } from '../verdict.js';
 import { type CaseFile, LayoutError, readCaseFile } from './case_file.js';
 import { type CaseFolder, inFolder } from './case_folder.js';
 import { type ModelUnderTest, treeFeeds } from './model_under_test.js';
@@ -66,7 +66,7 @@ export function followRun(
       given: ArrayLike<number>,
       expected: ArrayLike<number>,
       { absolute = 0, relative = 0 }: { absolute?: number; relative?: number },
-    ) => comparisons.push({ tensor, given, expected, bound: trainingBound(absolute, relative) });
+    ) => comparisons.push(comparison(tensor, given, expected, trainingBound(absolute, relative)));
     const trained = trainable(model.model, recipe.model);
     const { optimizer: settings, makeOptimizer } = recipe;
     const optimizer =
@@ -130,7 +130,7 @@ export async function firstGradientsCases(file: CaseFile, folder: CaseFolder): P
       const given = toTorch((await gradient.data()) as Float32Array, parameter);
       const factor = { float32: NOISE_FACTOR, shader: 10 * NOISE_FACTOR }[context.tolerance];
       const bound = trainingBound(factor * (noise[name]?.[1] ?? 0), 0);
-      comparisons.push({ tensor: name, given: sampled(given, expected.length, stride), expected, bound });
+      comparisons.push(comparison(name, sampled(given, expected.length, stride), expected, bound));
     }
     return judge(comparisons);
   };

@@ -12,7 +12,7 @@ import { itemsOf } from '../../plugin/ops/spec/tensor.js';
 import { deformedBound, flippedTreesBound } from '../bounds.js';
 import { type CaseTensor, type ConformanceCase, type ProgramCase, programCase } from '../case.js';
 import type { Judgement } from '../judgement.js';
-import { type Comparison, combine, fail, judge, judgeTree } from '../verdict.js';
+import { type Comparison, combine, comparison, fail, judge, judgeTree } from '../verdict.js';
 import { type CaseFile, channelsLast, LayoutError } from './case_file.js';
 import type { CaseFolder } from './case_folder.js';
 import { indicesOf } from './features_to_tree.js';
@@ -121,7 +121,7 @@ function pinnedTreesCase({ name, checkpoint, image, trees, values }: Source): Pr
       const ofWeights = trees.edgeWeights.flatMap((stored, i): Comparison[] => {
         if (!stored) return [];
         const given = logarithms((results.get(weights[i]) as CaseTensor).values);
-        return [{ tensor: weights[i], given, expected: logarithms(stored.values), bound }];
+        return [comparison(weights[i], given, logarithms(stored.values), bound)];
       });
       return judge([...comparisons(values, results, bound), ...ofWeights]);
     }),

@@ -1,125 +1,46 @@
-/** The specs of all ops. A new op is a declaration, a spec beside it, and a line in both lists. */
-import { geluSpec, siluSpec } from './activations.spec.js';
-import { batchNormalizationSpec } from './batch_normalization.spec.js';
-import { boruvkaMSTSpec } from './boruvka_mst.spec.js';
-import { bottleneckFilterSpec } from './bottleneck_filter.spec.js';
-import {
-  anchorGridSpec,
-  boxRoisSpec,
-  decodeBoxesSpec,
-  encodeBoxesSpec,
-  roiLevelsSpec,
-} from './boxes.spec.js';
-import { branchSumSpec } from './branch_sum.spec.js';
-import { causalConvolutionSpec } from './causal_convolution.spec.js';
-import { cellCoordinatesSpec, cellMeansSpec, foregroundMaskSpec } from './cells.spec.js';
-import { convolutionSpec } from './convolution.spec.js';
-import { depthwiseConvolutionSpec } from './depthwise_convolution.spec.js';
-import {
-  classDetectionsSpec,
-  nonMaxSuppressionSpec,
-  regionProposalsSpec,
-  selectChannelsSpec,
-} from './detections.spec.js';
-import { discretizeSpec } from './discretize.spec.js';
-import { edgeDissimilaritySpec } from './edge_dissimilarity.spec.js';
-import { gatedLinearSpec, residualLinearSpec } from './fused_linear.spec.js';
-import { flattenGridSpec, gridGraphSpec, unflattenGridSpec } from './grid.spec.js';
-import { gridSampleSpec } from './grid_sample.spec.js';
-import { layerNormalizationSpec } from './layer_normalization.spec.js';
-import { linearSpec } from './linear.spec.js';
-import { normalizeSpec } from './normalize.spec.js';
-import { adamWStepSpec, momentumStepSpec, scaleBySpec, squareSumSpec } from './optimizer_steps.spec.js';
-import { parentDissimilaritySpec } from './parent_dissimilarity.spec.js';
-import { atParentSpec, parentVerticesSpec } from './parent_vertices.spec.js';
-import { pasteMasksSpec } from './paste_masks.spec.js';
-import { pathTreeSpec } from './path_tree.spec.js';
-import { quantizedConvolutionSpec } from './quantized_convolution.spec.js';
-import {
-  quantizedGatedLinearSpec,
-  quantizedLinearSpec,
-  quantizedResidualLinearSpec,
-} from './quantized_linear.spec.js';
-import { randomSpanningTreeSpec } from './random_spanning_tree.spec.js';
-import { resampleSpec } from './resample.spec.js';
-import { adaptiveAveragePoolSpec, interpolateBilinearSpec, interpolateNearestSpec } from './resize.spec.js';
-import { roiAlignSpec } from './roi_align.spec.js';
-import { rootMeanSquareNormalizationSpec } from './root_mean_square_normalization.spec.js';
-import { selectiveDiscretizeSpec } from './selective_discretize.spec.js';
-import { selectiveLayerSpec } from './selective_layer.spec.js';
-import { selectiveScanSpec } from './selective_scan.spec.js';
-import { selectiveSplitSpec } from './selective_split.spec.js';
-import { selectiveStepSpec } from './selective_step.spec.js';
-import { selectiveTreeScanSpec } from './selective_tree_scan.spec.js';
-import type { OpSpec } from './spec/spec.js';
-import { stateReadoutSpec } from './state_readout.spec.js';
-import { tokenEmbeddingSpec } from './token_embedding.spec.js';
-import { transposedConvolutionSpec } from './transposed_convolution.spec.js';
-import { treeScanSpec } from './tree_scan.spec.js';
-import { windowGraphSpec } from './window_graph.spec.js';
+/** The specs of all ops. To add one, add a file here and a line to this list. */
+import './activations.spec.js';
+import './batch_normalization.spec.js';
+import './boruvka_mst.spec.js';
+import './bottleneck_filter.spec.js';
+import './boxes.spec.js';
+import './branch_sum.spec.js';
+import './causal_convolution.spec.js';
+import './cells.spec.js';
+import './convolution.spec.js';
+import './depthwise_convolution.spec.js';
+import './detections.spec.js';
+import './discretize.spec.js';
+import './edge_dissimilarity.spec.js';
+import './fused_linear.spec.js';
+import './grid.spec.js';
+import './grid_sample.spec.js';
+import './layer_normalization.spec.js';
+import './linear.spec.js';
+import './normalize.spec.js';
+import './optimizer_steps.spec.js';
+import './parent_dissimilarity.spec.js';
+import './parent_vertices.spec.js';
+import './paste_masks.spec.js';
+import './path_tree.spec.js';
+import './quantized_convolution.spec.js';
+import './quantized_linear.spec.js';
+import './random_spanning_tree.spec.js';
+import './resample.spec.js';
+import './resize.spec.js';
+import './roi_align.spec.js';
+import './root_mean_square_normalization.spec.js';
+import './selective_discretize.spec.js';
+import './selective_layer.spec.js';
+import './selective_scan.spec.js';
+import './selective_split.spec.js';
+import './selective_step.spec.js';
+import './selective_tree_scan.spec.js';
+import './state_readout.spec.js';
+import './token_embedding.spec.js';
+import './transposed_convolution.spec.js';
+import './tree_scan.spec.js';
+import './window_graph.spec.js';
+import { definedSpecs } from './spec/spec.js';
 
-export const SPECS: readonly OpSpec[] = [
-  edgeDissimilaritySpec,
-  boruvkaMSTSpec,
-  randomSpanningTreeSpec,
-  pathTreeSpec,
-  parentVerticesSpec,
-  atParentSpec,
-  bottleneckFilterSpec,
-  treeScanSpec,
-  parentDissimilaritySpec,
-  layerNormalizationSpec,
-  geluSpec,
-  siluSpec,
-  selectiveSplitSpec,
-  discretizeSpec,
-  stateReadoutSpec,
-  linearSpec,
-  gridGraphSpec,
-  flattenGridSpec,
-  unflattenGridSpec,
-  tokenEmbeddingSpec,
-  rootMeanSquareNormalizationSpec,
-  causalConvolutionSpec,
-  selectiveStepSpec,
-  selectiveScanSpec,
-  selectiveTreeScanSpec,
-  selectiveLayerSpec,
-  windowGraphSpec,
-  resampleSpec,
-  interpolateBilinearSpec,
-  interpolateNearestSpec,
-  adaptiveAveragePoolSpec,
-  cellMeansSpec,
-  cellCoordinatesSpec,
-  foregroundMaskSpec,
-  gridSampleSpec,
-  roiAlignSpec,
-  roiLevelsSpec,
-  boxRoisSpec,
-  anchorGridSpec,
-  decodeBoxesSpec,
-  encodeBoxesSpec,
-  nonMaxSuppressionSpec,
-  regionProposalsSpec,
-  classDetectionsSpec,
-  selectChannelsSpec,
-  pasteMasksSpec,
-  convolutionSpec,
-  batchNormalizationSpec,
-  branchSumSpec,
-  adamWStepSpec,
-  momentumStepSpec,
-  squareSumSpec,
-  scaleBySpec,
-  residualLinearSpec,
-  gatedLinearSpec,
-  normalizeSpec,
-  depthwiseConvolutionSpec,
-  transposedConvolutionSpec,
-  selectiveDiscretizeSpec,
-  quantizedLinearSpec,
-  quantizedResidualLinearSpec,
-  quantizedGatedLinearSpec,
-  quantizedConvolutionSpec,
-];
+export const SPECS = definedSpecs();

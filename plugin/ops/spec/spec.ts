@@ -163,6 +163,11 @@ export function specOf(op: string): OpSpec | undefined {
   return specs.get(op);
 }
 
+/** Returns the specs of all ops whose modules have been imported. */
+export function definedSpecs(): readonly OpSpec[] {
+  return [...specs.values()];
+}
+
 /** Builds the arguments of a formula for a call. */
 export function formulaArguments(
   op: OpDeclaration,
