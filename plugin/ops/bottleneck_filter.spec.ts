@@ -1,6 +1,6 @@
 import { BottleneckFilter } from './bottleneck_filter.js';
 import { SINGLE_OP } from './spec/bound.js';
-import { after, always, computing, firstItem, mapped } from './spec/faults.js';
+import { after, always, changed, computing, firstItem, mapped } from './spec/faults.js';
 import { reordered, shuffledTree, TREE_SHAPES } from './spec/graphs.js';
 import type { Random } from './spec/random.js';
 import { batchOfTrees, type RootedTree, treesOf } from './spec/rooted_tree.js';
@@ -41,9 +41,7 @@ export const bottleneckFilterSpec = defineSpec(BottleneckFilter, {
       y: means({ ...args, attributes: { zeta: Math.sqrt(args.attributes.zeta as number) } }, largest),
     })),
     'zeta is always 1': always({ zeta: 1 }),
-    'the sums are not divided': after(({ outputs: { y }, shapes: { x } }) =>
-      y.set(y.map((value) => value * x[1])),
-    ),
+    'the sums are not divided': changed('y', (y, _, { shapes }) => y * shapes.x[1]),
     'the distance of the next vertex is used': mapped(
       'distance',
       (_, i, { inputs: { distance } }) => distance[(i + 1) % distance.length],

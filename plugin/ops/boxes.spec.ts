@@ -1,6 +1,6 @@
 import { AnchorGrid, BoxRois, DecodeBoxes, EncodeBoxes, RoiLevels } from './boxes.js';
 import { EXACT } from './spec/bound.js';
-import { after, always, computing, mapped, swapped, without } from './spec/faults.js';
+import { after, always, changed, computing, mapped, swapped, without } from './spec/faults.js';
 import type { Random } from './spec/random.js';
 import { defineSpec, type Sample, type Values } from './spec/spec.js';
 import { type CaseTensor, float32, int32 } from './spec/tensor.js';
@@ -27,9 +27,10 @@ export const anchorGridSpec = defineSpec(AnchorGrid, {
     },
   ],
   faults: {
-    'anchors are centred on pixels': after(({ outputs: { anchors }, attributes }) => {
-      anchors.set(anchors.map((value) => value + (attributes.stride as number) / 2));
-    }),
+    'anchors are centred on pixels': changed(
+      'anchors',
+      (at, _, { attributes }) => at + (attributes.stride as number) / 2,
+    ),
     'ratios are widths over heights': computing(({ shapes: { features }, attributes }) => {
       const ratios = (attributes.ratios as number[]).map((ratio) => 1 / ratio);
       return { anchors: anchors(features, { ...(attributes as unknown as GridOptions), ratios }) };
@@ -39,7 +40,7 @@ export const anchorGridSpec = defineSpec(AnchorGrid, {
       const given = anchors([n, width, height, c], attributes as unknown as GridOptions);
       return { anchors: given.map((_, i) => given[i - (i % 4) + [1, 0, 3, 2][i % 4]]) };
     }),
-    'corners are rounded': after(({ outputs: { anchors } }) => anchors.set(anchors.map(Math.round))),
+    'corners are rounded': changed('anchors', Math.round),
   },
 });
 
@@ -232,14 +233,12 @@ export const roiLevelsSpec = defineSpec(RoiLevels, {
   faults: {
     'levels begin at the next size': mapped('rois', (value, i) => (i % 5 > 2 ? value - 0.01 : value)),
     'the finest scale is always 56': always({ finestScale: 56 }),
-    'without rois the row is of image 0': after(({ inputs: { rois }, outputs: { byLevel } }) => {
-      if (rois.length === 0) byLevel.fill(0);
-    }),
-    'every level has all rois': after(({ inputs: { rois }, outputs: { byLevel } }) => {
-      byLevel.forEach((_, i) => {
-        if (rois.length > 0) byLevel[i] = rois[i % rois.length];
-      });
-    }),
+    'without rois the row is of image 0': changed('byLevel', (at, _, { inputs: { rois } }) =>
+      rois.length === 0 ? 0 : at,
+    ),
+    'every level has all rois': changed('byLevel', (at, i, { inputs: { rois } }) =>
+      rois.length > 0 ? rois[i % rois.length] : at,
+    ),
   },
 });
 

@@ -1,7 +1,16 @@
 import { EdgeDissimilarity, EdgeDissimilarityGradient, type Metric } from './edge_dissimilarity.js';
 import { METRICS, smallestNorm } from './parent_dissimilarity.spec.js';
 import { DENORMAL, SINGLE_OP } from './spec/bound.js';
-import { after, always, before, computing, firstItem, mapped, roundedToFloat16 } from './spec/faults.js';
+import {
+  after,
+  always,
+  before,
+  changed,
+  computing,
+  firstItem,
+  mapped,
+  roundedToFloat16,
+} from './spec/faults.js';
 import { connectedGraph, gridEdges } from './spec/graphs.js';
 import type { Random } from './spec/random.js';
 import {
@@ -44,7 +53,7 @@ export const edgeDissimilaritySpec = defineSpec(EdgeDissimilarity, {
   faults: {
     'norms are not clamped': smallNorms((dot, u, v) => dot / u / v),
     'the product of the norms is clamped, not each': smallNorms((dot, u, v) => dot / Math.max(u * v, 1e-8)),
-    'the sign is missing': after(({ outputs: { weights } }) => weights.set(weights.map((w) => -w))),
+    'the sign is missing': changed('weights', (w) => -w),
     'features are rounded to float16': roundedToFloat16('features'),
     'the last channel is missing': mapped('features', (f, i, { shapes }) =>
       (i + 1) % shapes.features[2] === 0 ? 0 : f,
@@ -64,9 +73,7 @@ export const edgeDissimilaritySpec = defineSpec(EdgeDissimilarity, {
     op: EdgeDissimilarityGradient,
     formula: gradient,
     faults: {
-      'the gradient has the wrong sign': after(({ outputs: { dfeatures } }) =>
-        dfeatures.set(dfeatures.map((g) => -g)),
-      ),
+      'the gradient has the wrong sign': changed('dfeatures', (g) => -g),
       'the second ends of edges have no gradient': after((args) =>
         args.outputs.dfeatures.set(gradientAtEnds(args, [0])),
       ),

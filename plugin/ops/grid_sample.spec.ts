@@ -1,7 +1,7 @@
 import { GridSample, GridSampleGradient } from './grid_sample.js';
 import { indexOf } from './resample.spec.js';
 import { boundOfTolerance, SINGLE_OP } from './spec/bound.js';
-import { after, always, before, firstItem, mapped, tailMissing, uncleared } from './spec/faults.js';
+import { always, before, changed, firstItem, mapped, tailMissing, uncleared } from './spec/faults.js';
 import type { Random } from './spec/random.js';
 import { defineSpec, type FormulaArguments, type Sample } from './spec/spec.js';
 import { type CaseTensor, float32 } from './spec/tensor.js';
@@ -52,22 +52,22 @@ export const gridSampleSpec = defineSpec(GridSample, {
     'every item of a batch has the first one’s grid': firstItem('grid'),
     'every item of a batch has the first one’s map': firstItem('x'),
     'channels beyond a multiple of four are missing': tailMissing('x'),
-    'outside is the last pixel doubled': after(({ inputs: { grid }, outputs: { y }, shapes: { x } }) => {
-      y.forEach((value, i) => {
-        if (Math.abs(grid[2 * Math.floor(i / x[3])]) > 1) y[i] = 2 * value;
-      });
-    }),
+    'outside is the last pixel doubled': changed('y', (value, i, { inputs: { grid }, shapes: { x } }) =>
+      Math.abs(grid[2 * Math.floor(i / x[3])]) > 1 ? 2 * value : value,
+    ),
     'the output buffer is not cleared': uncleared('y'),
   },
   gradientKernel: {
     op: GridSampleGradient,
     formula: gradients,
     faults: {
-      'the gradient of the grid is in pixels': after(({ outputs: { dgrid }, shapes: { x } }) =>
-        dgrid.set(dgrid.map((g, i) => g / Math.max(1, x[i % 2 === 0 ? 2 : 1]))),
+      'the gradient of the grid is in pixels': changed(
+        'dgrid',
+        (g, i, { shapes: { x } }) => g / Math.max(1, x[i % 2 === 0 ? 2 : 1]),
       ),
-      'the gradients of x and y are swapped': after(({ outputs: { dgrid } }) =>
-        dgrid.set(dgrid.map((_, i) => dgrid[i ^ 1])),
+      'the gradients of x and y are swapped': changed(
+        'dgrid',
+        (_, i, { outputs: { dgrid } }) => dgrid[i ^ 1],
       ),
       'positions at a border have a gradient': always({ padding: 'zeros' }),
       'all but the last position of an image are left out': mapped('dy', (value, i, { shapes }) => {

@@ -1,7 +1,7 @@
 import type { Metric } from './edge_dissimilarity.js';
 import { ParentDissimilarity, ParentDissimilarityGradient } from './parent_dissimilarity.js';
 import { DENORMAL, SINGLE_OP } from './spec/bound.js';
-import { after, always, before, firstItem, mapped, roundedToFloat16 } from './spec/faults.js';
+import { after, always, before, changed, firstItem, mapped, roundedToFloat16 } from './spec/faults.js';
 import { reordered, shuffledTree } from './spec/graphs.js';
 import type { Random } from './spec/random.js';
 import { batchOfTrees, parentIdsOf, treesOf } from './spec/rooted_tree.js';
@@ -93,9 +93,7 @@ export const parentDissimilaritySpec = defineSpec(ParentDissimilarity, {
     op: ParentDissimilarityGradient,
     formula: gradient,
     faults: {
-      'the gradient has the wrong sign': after(({ outputs: { dfeatures } }) =>
-        dfeatures.set(dfeatures.map((g) => -g)),
-      ),
+      'the gradient has the wrong sign': changed('dfeatures', (g) => -g),
       'parents have no gradient': after((args) =>
         args.outputs.dfeatures.set(gradientOf(args, ({ ofVertex }) => [ofVertex, undefined])),
       ),

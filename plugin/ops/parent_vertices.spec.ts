@@ -1,5 +1,5 @@
 import { AtParent, AtParentGradient, ParentVertices } from './parent_vertices.js';
-import { after, computing, firstItem, roundedToFloat16 } from './spec/faults.js';
+import { after, changed, computing, firstItem, roundedToFloat16 } from './spec/faults.js';
 import { reordered, shuffledTree, TREE_SHAPES } from './spec/graphs.js';
 import type { Random } from './spec/random.js';
 import { batchOfTrees, parentIdsOf, treesOf } from './spec/rooted_tree.js';
@@ -25,12 +25,9 @@ export const parentVerticesSpec = defineSpec(ParentVertices, {
         parents: parent.map((at, i) => (i % numVertices === 0 ? -1 : order[i - (i % numVertices) + at])),
       };
     }),
-    'the parent of the root is the root': after(({ outputs: { parents }, inputs: { order }, shapes }) => {
-      const [, numVertices] = shapes.order;
-      parents.forEach((id, i) => {
-        if (id < 0) parents[i] = order[i - (i % numVertices)];
-      });
-    }),
+    'the parent of the root is the root': changed('parents', (id, i, { inputs: { order }, shapes }) =>
+      id < 0 ? order[i - (i % shapes.order[1])] : id,
+    ),
     'every item of a batch has the first one’s tree': firstItem('order', 'parent'),
   },
 });

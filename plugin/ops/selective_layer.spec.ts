@@ -5,7 +5,7 @@ import { SelectiveLayer } from './selective_layer.js';
 import { describeScan, type ScanSizes, scanOf } from './selective_scan.spec.js';
 import { columns } from './selective_split.spec.js';
 import { stepAndDeltaU } from './selective_step.spec.js';
-import { after, always, mapped, without } from './spec/faults.js';
+import { always, changed, mapped, without } from './spec/faults.js';
 import type { Random } from './spec/random.js';
 import { defineSpec } from './spec/spec.js';
 
@@ -59,9 +59,7 @@ export const selectiveLayerSpec = defineSpec(SelectiveLayer, {
       withoutGradient: sizes.batch * sizes.length * sizes.channels > 20,
     })),
   faults: {
-    'x is not added again': after(({ inputs: { x }, outputs: { y } }) => {
-      y.set(y.map((value, i) => value - x[i]));
-    }),
+    'x is not added again': changed('y', (y, i, { inputs: { x } }) => y - x[i]),
     'the past is left out': mapped('past', () => 0),
     'the biases are left out': without('inputBias', 'outputBias'),
     'the default epsilon is always used': always({ epsilon: 1e-5 }),

@@ -1,6 +1,6 @@
 import { softplusOf } from './activations.spec.js';
 import { SelectiveStep } from './selective_step.js';
-import { after, mapped } from './spec/faults.js';
+import { changed, mapped } from './spec/faults.js';
 import { defineSpec, type Values } from './spec/spec.js';
 import type { CaseTensor } from './spec/tensor.js';
 
@@ -30,22 +30,14 @@ export const selectiveStepSpec = defineSpec(SelectiveStep, {
   },
   faults: {
     'the bias is missing': mapped('stepBias', () => 0),
-    'exp overflows': after(({ outputs: { step } }) => {
-      step.forEach((value, i) => {
-        if (value > 88) step[i] = Number.POSITIVE_INFINITY;
-      });
-    }),
-    'small steps are 0': after(({ outputs: { step } }) => {
-      // log(1 + e) in float32.
-      step.forEach((value, i) => {
-        if (value < 1) step[i] = Math.log(Math.fround(Math.exp(value)));
-      });
-    }),
-    'x is driven by the step before softplus': after(({ inputs, outputs: { deltaU } }) => {
-      const { dt, stepBias, x } = inputs;
-      deltaU.set(x.map((value, i) => value * (dt[i] + stepBias[i % stepBias.length])));
-    }),
-    'deltaU is x': after(({ inputs: { x }, outputs: { deltaU } }) => deltaU.set(x)),
+    'exp overflows': changed('step', (step) => (step > 88 ? Number.POSITIVE_INFINITY : step)),
+    // log(1 + e) in float32.
+    'small steps are 0': changed('step', (step) => (step < 1 ? Math.log(Math.fround(Math.exp(step))) : step)),
+    'x is driven by the step before softplus': changed(
+      'deltaU',
+      (_, i, { inputs: { dt, stepBias, x } }) => x[i] * (dt[i] + stepBias[i % stepBias.length]),
+    ),
+    'deltaU is x': changed('deltaU', (_, i, { inputs: { x } }) => x[i]),
   },
   perf: {
     sample: ({ side, channels }, random) => {

@@ -1,8 +1,8 @@
 import { treeScanBound } from './spec/bound.js';
 import {
-  after,
   always,
   before,
+  changed,
   firstItem,
   flushed,
   mapped,
@@ -40,11 +40,8 @@ export const treeScanSpec = defineSpec(TreeScan, {
   batchInvariant: true,
   samples,
   faults: {
-    'the root’s decay is used': after((args) =>
-      args.outputs.y.forEach((y, i) => {
-        const [, , channels] = args.shapes.x;
-        if (isRoot(i, channels, args)) args.outputs.y[i] = y * args.inputs.decay[groupOf(i, args)];
-      }),
+    'the root’s decay is used': changed('y', (y, i, args) =>
+      isRoot(i, args.shapes.x[2], args) ? y * args.inputs.decay[groupOf(i, args)] : y,
     ),
     'the range of children ends one too early': passes({
       counts: (i, parent) => parent[i] === parent[i - 1] || parent[i] !== parent[i + 1],
@@ -97,13 +94,9 @@ export const treeScanSpec = defineSpec(TreeScan, {
     op: TreeScanGradient,
     formula: gradients,
     faults: {
-      'the gradient of the decay has the wrong sign': after(({ outputs: { ddecay } }) =>
-        ddecay.set(ddecay.map((g) => -g)),
-      ),
-      'the root’s decay has a gradient': after((args) =>
-        args.outputs.ddecay.forEach((_, i) => {
-          if (isRoot(i, args.shapes.decay[2], args)) args.outputs.ddecay[i] = 1;
-        }),
+      'the gradient of the decay has the wrong sign': changed('ddecay', (g) => -g),
+      'the root’s decay has a gradient': changed('ddecay', (g, i, args) =>
+        isRoot(i, args.shapes.decay[2], args) ? 1 : g,
       ),
       'the gradients are swapped': (correct) => (args) => {
         const { dx, ddecay } = args.outputs;
@@ -112,14 +105,13 @@ export const treeScanSpec = defineSpec(TreeScan, {
       },
       'the gradient is that of the root mode': always({ aggregate: 'root' }),
       'the gradient is that of the mode leaves': always({ aggregate: 'leaves' }),
-      'the gradient of a decay is the mean of its channels’': after(({ outputs: { ddecay }, shapes }) =>
-        ddecay.set(ddecay.map((g) => (g * shapes.decay[2]) / shapes.x[2])),
+      'the gradient of a decay is the mean of its channels’': changed(
+        'ddecay',
+        (g, _, { shapes }) => (g * shapes.decay[2]) / shapes.x[2],
       ),
       'the gradient of a decay is that of its first channel': firstChannels(),
-      'half of the gradient of the decay is missing': after(({ outputs: { ddecay } }) =>
-        ddecay.set(ddecay.map((g) => g / 2)),
-      ),
-      'the gradient of x is what came in': after(({ inputs, outputs }) => outputs.dx.set(inputs.dy)),
+      'half of the gradient of the decay is missing': changed('ddecay', (g) => g / 2),
+      'the gradient of x is what came in': changed('dx', (_, i, { inputs: { dy } }) => dy[i]),
       'dy is rounded to float16': roundedToFloat16('dy'),
     },
   },

@@ -32,6 +32,17 @@ export function mapped(
   });
 }
 
+/** Maps one output value by value. */
+export function changed(
+  name: string,
+  f: (value: number, index: number, args: KernelArguments) => number,
+): Fault {
+  return after((args) => {
+    const values = args.outputs[name];
+    values.set(values.map((value, i) => f(value, i, args)));
+  });
+}
+
 /** Omits inputs. */
 export function without(...names: string[]): Fault {
   return before(({ inputs }) => ({

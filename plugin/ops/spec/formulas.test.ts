@@ -13,10 +13,17 @@ import { centralDifferences, gradientsOf } from './differences.js';
 import { shuffledTree, TREE_SHAPES } from './graphs.js';
 import { kruskal } from './kruskal.js';
 import { Random } from './random.js';
-import { batchOfTrees, depthOf, parentIdsOf, rootTree, treeOfParentIds } from './rooted_tree.js';
+import {
+  batchOfTrees,
+  depthOf,
+  parentIdsOf,
+  type RootedTree,
+  rootTree,
+  treeOfParentIds,
+} from './rooted_tree.js';
 import { formulaArguments, type NamedValues, type OpSpec } from './spec.js';
 import { type CaseTensors, float64 } from './tensor.js';
-import { treeScan, treeScanByDefinition, treeScanGradient } from './tree_scan.js';
+import { type Aggregate, treeScan, treeScanGradient } from './tree_scan.js';
 
 const near = (a: ArrayLike<number>, b: ArrayLike<number>, most: number) =>
   a.length === b.length && Array.from(a).every((value, i) => Math.abs(value - b[i]) <= most);
@@ -154,4 +161,40 @@ t.test('activations at known points', async (t) => {
 
 function run(spec: OpSpec, inputs: CaseTensors, attributes: Attributes = {}): NamedValues {
   return spec.formula(formulaArguments(spec.op, inputs, attributes));
+}
+
+/** A tree scan by the definition, each pair of vertices separately: O(V^2 * depth). */
+function treeScanByDefinition(
+  x: ArrayLike<number>,
+  decay: ArrayLike<number>,
+  { order, parent }: RootedTree,
+  channels: number,
+  aggregate: Aggregate,
+): Float64Array {
+  const y = new Float64Array(x.length);
+  const depth = new Int32Array(order.length);
+  for (let i = 1; i < order.length; i++) depth[i] = depth[parent[i]] + 1;
+  for (let from = 0; from < order.length; from++) {
+    for (let to = 0; to < order.length; to++) {
+      for (let d = 0; d < channels; d++) {
+        let [a, b, product] = [from, to, 1];
+        const climbs = {
+          all: () => true,
+          root: () => depth[a] > depth[b],
+          leaves: () => depth[a] < depth[b],
+        };
+        while (a !== b && climbs[aggregate]()) {
+          if (depth[a] >= depth[b]) {
+            product *= decay[order[a] * channels + d];
+            a = parent[a];
+          } else {
+            product *= decay[order[b] * channels + d];
+            b = parent[b];
+          }
+        }
+        if (a === b) y[order[to] * channels + d] += x[order[from] * channels + d] * product;
+      }
+    }
+  }
+  return y;
 }

@@ -110,39 +110,3 @@ export function treeScanGradient(
   }
   return { dx: treeScan(dy, decay, tree, channels, 'all'), ddecay };
 }
-
-/** The same by the definition, each pair of vertices separately: O(V^2 * depth). Checks the functions above. */
-export function treeScanByDefinition(
-  x: ArrayLike<number>,
-  decay: ArrayLike<number>,
-  { order, parent }: RootedTree,
-  channels: number,
-  aggregate: Aggregate,
-): Float64Array {
-  const y = new Float64Array(x.length);
-  const depth = new Int32Array(order.length);
-  for (let i = 1; i < order.length; i++) depth[i] = depth[parent[i]] + 1;
-  for (let from = 0; from < order.length; from++) {
-    for (let to = 0; to < order.length; to++) {
-      for (let d = 0; d < channels; d++) {
-        let [a, b, product] = [from, to, 1];
-        const climbs = {
-          all: () => true,
-          root: () => depth[a] > depth[b],
-          leaves: () => depth[a] < depth[b],
-        };
-        while (a !== b && climbs[aggregate]()) {
-          if (depth[a] >= depth[b]) {
-            product *= decay[order[a] * channels + d];
-            a = parent[a];
-          } else {
-            product *= decay[order[b] * channels + d];
-            b = parent[b];
-          }
-        }
-        if (a === b) y[order[to] * channels + d] += x[order[from] * channels + d] * product;
-      }
-    }
-  }
-  return y;
-}
