@@ -6,6 +6,8 @@ import { memorySource } from '../conformance/index.js';
 import { launchChromium } from '../conformance/runners/launch_chromium.js';
 import { bundleForPage } from '../conformance/runners/page_bundle.js';
 import { servePages } from '../conformance/runners/page_server.js';
+import type { ConvolutionTime } from './convolutions.js';
+import type { ProductTime } from './matrix_products.js';
 import type { PredictionTimes } from './prediction.js';
 import type { ThreadsTime } from './threads_page.js';
 
@@ -21,6 +23,12 @@ export interface NoPage {
   readonly missing: string;
 }
 
+/** What is measured in a plain page. */
+export interface PageTimes extends PredictionTimes {
+  readonly products: readonly ProductTime[];
+  readonly convolutions: readonly ConvolutionTime[];
+}
+
 /** Number of threads to compare with one. */
 const THREADS = 2;
 
@@ -29,11 +37,9 @@ export function benchThreads(): Promise<ThreadsTime | NoPage> {
   return measureIn('threads_page', true, THREADS);
 }
 
-/**
- * The measurements of prediction.ts, single-threaded in a plain page: engines of pages may support other instructions than Node.
- */
-export function benchPage(): Promise<PredictionTimes | NoPage> {
-  return measureIn('prediction_page', false);
+/** Predictions, products and convolutions, single-threaded in a plain page: its engine may support other instructions than Node. */
+export function benchPage(): Promise<PageTimes | NoPage> {
+  return measureIn('plain_page', false);
 }
 
 /** The result of `window.measure` of a module in this folder. */

@@ -6,7 +6,7 @@ export const PARTS = {
   scaling: 'scaling',
   groups: 'decays that channels share',
   prediction: 'GrootV-T',
-  page: 'GrootV-T in a page',
+  page: 'GrootV-T, products and convolutions in a page',
   cold: 'GrootV-T, from loading to its first prediction',
   threads: 'GrootV-T on two threads, in a page',
   scans: 'scans of GrootV-T and GG-SSM',

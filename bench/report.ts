@@ -4,6 +4,7 @@ import type { ConvolutionTime } from './convolutions.js';
 import type { DenseTimes } from './dense.js';
 import type { GroupTime } from './groups.js';
 import type { ImageTimes } from './images.js';
+import type { PageTimes } from './in_page.js';
 import type { LanguageModelTimes } from './language_model.js';
 import type { ProductTime } from './matrix_products.js';
 import { type OpTime, SMALLEST_STAGE } from './ops.js';
@@ -33,8 +34,8 @@ export interface BenchReport {
   readonly scaling?: readonly ScalingTime[];
   readonly groups?: readonly GroupTime[];
   readonly prediction?: PredictionTimes;
-  /** The same in a page of Chromium. */
-  readonly page?: PredictionTimes;
+  /** In a page of Chromium. */
+  readonly page?: PageTimes;
   readonly cold?: ColdTimes;
   readonly threads?: ThreadsTime;
   /** Why nothing was measured in a page, if so. */
@@ -101,12 +102,14 @@ function tablesOf({
 }: BenchReport): Table[] {
   return [
     ...(ops ? opTables(ops) : []),
-    ...(products ? [productTable(products, peak)] : []),
+    ...(products
+      ? [productTable(products, peak ? ` (this core can do ${peak.toFixed(0)} in 128-bit vectors)` : '')]
+      : []),
     ...(convolutions ? [convolutionTable(convolutions)] : []),
     ...(scaling ? [scalingTable(scaling)] : []),
     ...(groups ? [groupsTable(groups)] : []),
     ...(prediction ? predictionTables(prediction, 'GrootV-T') : []),
-    ...(page ? predictionTables(page, 'GrootV-T in a plain page of Chromium, one thread') : []),
+    ...(page ? pageTables(page) : []),
     ...(cold ? [coldTable(cold)] : []),
     ...(threads ? threadsTables(threads) : []),
     ...(scans ? [scansTable(scans)] : []),
@@ -161,9 +164,10 @@ function opTables(ops: readonly OpTime[]): Table[] {
   return tables.filter(({ rows }) => rows.length > 0);
 }
 
-function productTable(products: readonly ProductTime[], peak: number | undefined): Table {
+/** @param where follows the unit in the title */
+function productTable(products: readonly ProductTime[], where: string): Table {
   return {
-    title: `Matrix products, GFLOP/s${peak ? ` (this core can do ${peak.toFixed(0)} in 128-bit vectors)` : ''}`,
+    title: `Matrix products, GFLOP/s${where}`,
     header: ['rows x inputs x outputs', 'linear', 'tfjs matMul', 'ratio', '8-bit weights'],
     rows: products.map(({ shape, linear, matMul, int8 }) => [
       shape,
@@ -175,9 +179,10 @@ function productTable(products: readonly ProductTime[], peak: number | undefined
   };
 }
 
-function convolutionTable(convolutions: readonly ConvolutionTime[]): Table {
+/** @param where follows the unit in the title */
+function convolutionTable(convolutions: readonly ConvolutionTime[], where = ''): Table {
   return {
-    title: 'Convolutions, GFLOP/s',
+    title: `Convolutions, GFLOP/s${where}`,
     header: ['height x width x inputs -> outputs, filter', 'ours', 'tfjs', 'ratio'],
     rows: convolutions.map(({ size, ours, builtIn }) => [
       size,
@@ -319,6 +324,15 @@ function predictionTables(
     },
     kernelTable('Slowest kernels', fused.kernels),
     kernelTable('Slowest kernels with built-in ops', builtIn.kernels),
+  ];
+}
+
+function pageTables(page: PageTimes): Table[] {
+  const where = ', in a plain page of Chromium, one thread';
+  return [
+    ...predictionTables(page, `GrootV-T${where}`),
+    productTable(page.products, where),
+    convolutionTable(page.convolutions, where),
   ];
 }
 
