@@ -19,8 +19,9 @@ async function choose(page: Page, backend: string): Promise<void> {
 }
 
 t.test('in a browser', { skip: chromiumMissing() }, async (t) => {
-  t.test('the backend that auto takes, and the plain one', async (t) => {
-    const { page, messages } = await openDemo(t);
+  const { page, messages } = await openDemo(t);
+
+  await t.test('the backend that auto takes, and the plain one', async (t) => {
     t.match(await status(page), /wasm: WebAssembly, one thread .* ms a prediction .* tensors/);
     t.equal(await best(page), '7');
     await choose(page, 'cpu');
@@ -33,8 +34,7 @@ t.test('in a browser', { skip: chromiumMissing() }, async (t) => {
     ['webgl', 'the WebGL context'],
     ['webgpu', 'the GPU'],
   ] as const) {
-    t.test(`${backend}, also when ${taken} is taken away`, async (t) => {
-      const { page, messages } = await openDemo(t);
+    await t.test(`${backend}, also when ${taken} is taken away`, async (t) => {
       const option = page.locator('footer option', { hasText: new RegExp(`^${backend}$`) });
       await option.waitFor({ state: 'attached' });
       if (await option.isDisabled()) return void t.pass(`no ${backend} in this browser`);
@@ -68,19 +68,4 @@ t.test('in a browser', { skip: chromiumMissing() }, async (t) => {
       );
     });
   }
-
-  t.test('threads, where the page is isolated', async (t) => {
-    const { page, messages } = await openDemo(t, { isolated: true });
-    t.match(await status(page), /wasm: WebAssembly, (one thread|\d threads)/); // tfjs uses half of the processors
-    const [worker] = page.workers();
-    const shared = await worker.evaluate(() => {
-      const { _tfengine } = globalThis as unknown as {
-        _tfengine: { backendInstance: { wasm: { wasmMemory: WebAssembly.Memory } } };
-      };
-      return _tfengine.backendInstance.wasm.wasmMemory.buffer instanceof SharedArrayBuffer;
-    });
-    t.ok(shared, 'the build with threads has started');
-    t.equal(await best(page), '7');
-    t.same(messages, []);
-  });
 });

@@ -2,61 +2,88 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { chromiumMissing } from '../../conformance/runners/launch_chromium.js';
-import { openDemo } from './page.js';
+import { type OpenedDemo, openDemo } from './page.js';
 
+const SEVEN = 'A handwritten 7 (number 0)';
 const best = (page: Page) => page.locator('.predictions li').first().locator('span').textContent();
 const said = (page: Page, text: string | RegExp) =>
   page.locator('footer [aria-busy=false]', { hasText: text }).waitFor();
 
+async function choosePlainBackend(t: Test, page: Page): Promise<void> {
+  await page.getByLabel('Backend').selectOption('cpu');
+  await said(page, 'cpu: ');
+  t.equal(await best(page), '7', 'with a backend that had not been used');
+}
+
+/** Goes offline, and starts the page again. */
+async function restartOffline({ page, context, closeServer }: OpenedDemo): Promise<void> {
+  closeServer();
+  await context.setOffline(true);
+  await page.reload();
+}
+
 t.test('in a browser', { skip: chromiumMissing() }, async (t) => {
-  for (const isolated of [false, true]) {
-    t.test(`without a network, ${isolated ? 'isolated' : 'plain'}`, async (t) => {
-      const { page, context, messages, closeServer } = await openDemo(t, {
-        offline: true,
-        isolated,
-        folder: '/a/b/',
-      });
-      await said(page, 'kept for offline use');
-      closeServer();
-      await context.setOffline(true);
-      await page.reload();
+  await t.test('a page that is kept', async (t) => {
+    const demo = await openDemo(t, { offline: true, folder: '/a/b/' });
+    const { page, files, messages } = demo;
+    await said(page, 'kept for offline use');
+
+    await t.test('a newer version is announced, and loaded when it is asked for', async (t) => {
+      appendFileSync(join(files, 'sw.js'), '// a newer one');
+      await page.evaluate(async () => (await navigator.serviceWorker.ready).update());
+      const load = page.getByRole('button', { name: 'Load it' });
+      await load.waitFor();
+      const waiting = () =>
+        page.evaluate(async () => (await navigator.serviceWorker.ready).waiting?.state ?? 'none');
+      t.equal(await waiting(), 'installed', 'and waits until then');
+      await Promise.all([page.waitForEvent('load'), load.click()]);
       await said(page, / ms a prediction/);
+      t.equal(await waiting(), 'none');
+    });
+
+    await t.test('without a network: the first model, and those that were opened', async (t) => {
+      await page.getByRole('button', { name: 'Digits in a scene, in boxes' }).click();
+      await said(page, /Digits in a scene, in boxes.* ms a prediction/);
+      await restartOffline(demo);
+      await said(page, /Digits in a scene, in boxes.* ms a prediction/);
+      t.equal(await page.evaluate(() => crossOriginIsolated), false);
+      await page.getByRole('button', { name: /^Handwritten digits/ }).click();
+      await page.getByRole('radio', { name: SEVEN, exact: true }).check({ force: true });
+      await page.getByRole('list', { name: SEVEN, exact: true }).waitFor();
       t.equal(await best(page), '7');
-      t.equal(await page.evaluate(() => crossOriginIsolated), isolated);
-      await page.getByLabel('Backend').selectOption('cpu');
-      await said(page, 'cpu: ');
-      t.equal(await best(page), '7', 'with a backend that had not been used');
+      await choosePlainBackend(t, page);
       t.same(messages, []);
     });
-  }
-
-  t.test('models that were opened are there without a network', async (t) => {
-    const { page, context, messages, closeServer } = await openDemo(t, { offline: true });
-    await said(page, 'kept for offline use');
-    await page.getByRole('button', { name: 'Digits in a scene, in boxes' }).click();
-    await said(page, /Digits in a scene, in boxes.* ms a prediction/);
-    closeServer();
-    await context.setOffline(true);
-    await page.reload();
-    await said(page, /Digits in a scene, in boxes.* ms a prediction/);
-    t.same(messages, []);
   });
 
-  t.test('a newer version is announced, and loaded when it is asked for', async (t) => {
-    const { page, files } = await openDemo(t, { offline: true });
+  await t.test('an isolated page', async (t) => {
+    const demo = await openDemo(t, { offline: true, isolated: true, folder: '/a/b/' });
+    const { page, messages } = demo;
     await said(page, 'kept for offline use');
-    appendFileSync(join(files, 'sw.js'), '// a newer one');
-    await page.evaluate(async () => (await navigator.serviceWorker.ready).update());
-    const load = page.getByRole('button', { name: 'Load it' });
-    await load.waitFor();
-    const waiting = () =>
-      page.evaluate(async () => (await navigator.serviceWorker.ready).waiting?.state ?? 'none');
-    t.equal(await waiting(), 'installed', 'and waits until then');
-    await Promise.all([page.waitForEvent('load'), load.click()]);
-    await said(page, / ms a prediction/);
-    t.equal(await waiting(), 'none');
+
+    await t.test('has threads', async (t) => {
+      await said(page, /wasm: WebAssembly, (one thread|\d threads)/); // tfjs uses half of the processors
+      const [worker] = page.workers();
+      const shared = await worker.evaluate(() => {
+        const { _tfengine } = globalThis as unknown as {
+          _tfengine: { backendInstance: { wasm: { wasmMemory: WebAssembly.Memory } } };
+        };
+        return _tfengine.backendInstance.wasm.wasmMemory.buffer instanceof SharedArrayBuffer;
+      });
+      t.ok(shared, 'the build with threads has started');
+      t.equal(await best(page), '7');
+    });
+
+    await t.test('is isolated without a network too', async (t) => {
+      await restartOffline(demo);
+      await said(page, / ms a prediction/);
+      t.equal(await best(page), '7');
+      t.equal(await page.evaluate(() => crossOriginIsolated), true);
+      await choosePlainBackend(t, page);
+      t.same(messages, []);
+    });
   });
 
   t.test('a host whose policy holds in workers too has no threads, and does not wait for them', async (t) => {

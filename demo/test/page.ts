@@ -61,6 +61,8 @@ export interface OpenedDemo {
   readonly files: string;
   /** Console messages of the page, and errors that it has thrown. */
   readonly messages: string[];
+  /** URLs that the page and its workers have requested. */
+  readonly requests: string[];
   /** Stops the server, like a lost connection. */
   readonly closeServer: () => void;
 }
@@ -100,9 +102,11 @@ export async function openDemo(t: Test, options: DemoOptions = {}): Promise<Open
     messages.push(`${message.type()}: ${message.text()}`);
   });
   page.on('pageerror', ({ message }) => messages.push(message));
+  const requests: string[] = [];
+  page.on('request', (request) => requests.push(request.url()));
   await page.goto(url);
   await page.locator('.predictions li').first().waitFor();
-  return { page, context, url, files, messages, closeServer: close };
+  return { page, context, url, files, messages, requests, closeServer: close };
 }
 
 async function serve(
