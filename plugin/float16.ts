@@ -1,11 +1,14 @@
 /** Conversion to float16. */
 
+const ROUNDER = 1.5 * 2 ** 52;
+
 /** Rounds half to even, like NumPy. */
 export function roundHalfEven(value: number): number {
+  // Between 2^52 and 2^53 the next float64 is 1 away, so that the sum is rounded to an integer, half to even.
+  if (Math.abs(value) < 2 ** 51) return value + ROUNDER - ROUNDER;
+  // From here up to 2^52 float64 has halves, above only integers.
   const floor = Math.floor(value);
-  const fraction = value - floor;
-  if (fraction !== 0.5) return Math.round(value);
-  return floor % 2 === 0 ? floor : floor + 1;
+  return value - floor === 0.5 ? floor + (floor % 2 === 0 ? 0 : 1) : value;
 }
 
 const floatView = new Float32Array(1);

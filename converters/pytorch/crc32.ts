@@ -1,5 +1,8 @@
-// CRC-32 as in zip files (reflected polynomial 0xEDB88320), eight bytes per step ("slicing by 8": M. Kounavis, F. Berry, "A
-// Systematic Approach to Building High Performance Software-based CRC Generators", 2005).
+// CRC-32 as in zip files (reflected polynomial 0xEDB88320): by Node where there is Node, which is several times as fast, otherwise
+// eight bytes per step ("slicing by 8": M. Kounavis, F. Berry, "A Systematic Approach to Building High Performance Software-based
+// CRC Generators", 2005).
+
+import { node } from './node.js';
 
 const SLICES = 8;
 const TABLE = makeTables();
@@ -20,7 +23,11 @@ function makeTables(): Uint32Array {
 }
 
 /** The CRC-32 of `bytes`, as an unsigned integer; to continue a computation, pass its previous result as `crc`. */
-export function crc32(bytes: Uint8Array, crc = 0): number {
+export type Crc32 = (bytes: Uint8Array, crc?: number) => number;
+
+export const crc32: Crc32 = node?.getBuiltinModule('node:zlib').crc32 ?? javascriptCrc32;
+
+export function javascriptCrc32(bytes: Uint8Array, crc = 0): number {
   const table = TABLE;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const end = bytes.byteLength - (bytes.byteLength % SLICES);

@@ -1,10 +1,9 @@
 // One sequential pass over a file: computes its SHA-256 while a reader uses or checks the bytes.
 
-import { sha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex } from '@noble/hashes/utils.js';
 import type { ByteSource } from '../byte_source.js';
 import { CheckpointError } from './errors.js';
 import { CHUNK_BYTES } from './limits.js';
+import { newSha256 } from './sha256.js';
 
 /** Progress and cancellation. */
 export interface PassOptions {
@@ -53,7 +52,7 @@ export class FilePass {
   position = 0;
   private chunk: Uint8Array = new Uint8Array(0);
   private chunkEnd = 0;
-  private readonly hash = sha256.create();
+  private readonly hash = newSha256();
 
   constructor(
     private readonly source: ByteSource,
@@ -87,7 +86,7 @@ export class FilePass {
   /** Passes over the rest of the file and returns the SHA-256 of all of it, in hexadecimal. */
   async finish(): Promise<string> {
     await this.drain(this.source.size - this.position, 'the rest of the file');
-    return bytesToHex(this.hash.digest());
+    return this.hash.finish();
   }
 
   private async nextChunk(): Promise<void> {

@@ -4,10 +4,11 @@ import t from 'tap';
 import { encodeSafetensors } from '../../plugin/models/safetensors_writer.js';
 import { bytesSource } from '../byte_source.js';
 import { openCheckpoint } from './checkpoint.js';
-import { crc32 } from './crc32.js';
+import { crc32, javascriptCrc32 } from './crc32.js';
 import type { DType } from './dtype.js';
 import { CheckpointError, quote } from './errors.js';
 import { GATHER_BYTES } from './limits.js';
+import { javascriptSha256, newSha256 } from './sha256.js';
 import { stateDicts } from './state_dict.js';
 import { StoredTensor, TensorStorage } from './tensor.js';
 import {
@@ -184,13 +185,20 @@ t.test('encodeSafetensors', async (t) => {
   t.throws(() => encodeSafetensors([{ ...one, shape: [2] }]), /8 are expected/);
 });
 
-t.test('crc32 and quote', (t) => {
+t.test('crc32, sha256 and quote', (t) => {
   const text = new TextEncoder().encode('123456789');
-  t.equal(crc32(text), 0xcbf43926, "the polynomial's check value");
-  t.equal(crc32(text.subarray(4), crc32(text.subarray(0, 4))), 0xcbf43926, 'in two pieces');
   const long = Uint8Array.from({ length: 1000 }, (_, i) => (i * 7) & 255);
-  for (const cut of [1, 7, 8, 9, 501])
-    t.equal(crc32(long.subarray(cut), crc32(long.subarray(0, cut))), crc32(long));
+  for (const sum of [crc32, javascriptCrc32]) {
+    t.equal(sum(text), 0xcbf43926, "the polynomial's check value");
+    t.equal(sum(text.subarray(4), sum(text.subarray(0, 4))), 0xcbf43926, 'in two pieces');
+    for (const cut of [1, 7, 8, 9, 501])
+      t.equal(sum(long.subarray(cut), sum(long.subarray(0, cut))), javascriptCrc32(long));
+  }
+  for (const hash of [newSha256(), javascriptSha256()]) {
+    hash.update(text.subarray(0, 4));
+    hash.update(text.subarray(4));
+    t.equal(hash.finish(), '15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225');
+  }
   t.equal(quote('a\u001b[31m"\\\n\u202e'), '"a\\u001b[31m\\"\\\\\\u000a\\u202e"');
   t.equal(quote('x'.repeat(500)).length, 125);
   t.end();
