@@ -26,14 +26,17 @@ const ACTIVATIONS = {
 /** Quantises a row: returns q - z, and the scale s; s is NaN if the row has values that are not finite. */
 export function quantizedRow(row: Float32Array): { centred: Int16Array; scale: number } {
   let [low, high] = [0, 0];
-  for (const value of row) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  for (const value of row) {
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
   const range = fround(high - low);
   const inverse = fround(LARGEST / range);
   const centred = new Int16Array(row.length);
   if (inverse === Number.POSITIVE_INFINITY) return { centred, scale: 0 }; // only zeros, or nearly so
   const zero = roundHalfEven(fround(-low * inverse));
-  for (const [i, value] of row.entries()) {
-    centred[i] = Math.min(roundHalfEven(fround(value * inverse)) + zero, LARGEST) - zero;
+  for (let i = 0; i < row.length; i++) {
+    centred[i] = Math.min(roundHalfEven(fround(row[i] * inverse)) + zero, LARGEST) - zero;
   }
   return { centred, scale: fround(range / LARGEST) };
 }
@@ -56,11 +59,19 @@ function product(
   activation: keyof typeof ACTIVATIONS,
 ): void {
   const { centred, scale } = quantizedRow(row);
-  for (let o = first; o < end; o++) {
-    let sum = 0;
-    for (let k = 0; k < row.length; k++) sum += centred[k] * codes[k * columns + o];
-    const value = fround(fround(fround(sum) * fround(scale * scales[o])) + (bias ? bias[o] : 0));
-    y[at + o - first] = ACTIVATIONS[activation](value);
+  // In the order in which the codes are stored; the sums are of integers, exact in any order.
+  const sums = new Float64Array(end - first);
+  for (let k = 0; k < row.length; k++) {
+    const factor = centred[k];
+    if (factor === 0) continue;
+    const from = k * columns + first;
+    for (let i = 0; i < sums.length; i++) sums[i] += factor * codes[from + i];
+  }
+  const activate = ACTIVATIONS[activation];
+  for (let i = 0; i < sums.length; i++) {
+    const o = first + i;
+    const value = fround(fround(fround(sums[i]) * fround(scale * scales[o])) + (bias ? bias[o] : 0));
+    y[at + i] = activate(value);
   }
 }
 
