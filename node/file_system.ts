@@ -1,6 +1,6 @@
 /** tfjs model folders on disk, for plain Node: `tf.loadGraphModel(fileSystem(dir))`, `model.save(fileSystem(dir))`. */
 import { constants } from 'node:fs';
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { io } from '@tensorflow/tfjs-core';
 import { MAX_JSON_CHARACTERS } from '../plugin/models/bounded_json.js';
@@ -162,12 +162,11 @@ function allocate(file: string, bytes: number): ArrayBuffer {
 }
 
 async function readPart(file: string, target: Uint8Array, offset: number): Promise<void> {
-  let handle: FileHandle | undefined;
+  const handle = await open(file, 'r');
   try {
-    handle = await open(file, 'r');
     await readExactly(handle, file, target, offset);
   } finally {
-    await handle?.close();
+    await handle.close();
   }
 }
 

@@ -73,6 +73,5 @@ async function fetchInto(url: string, take: (bytes: Uint8Array) => void): Promis
     throw new Error(`${url}: cannot be fetched (${requestReason(error)})`);
   });
   if (!response.ok) throw new Error(`${url}: the server answered ${response.status}`);
-  const reader = response.body?.getReader();
-  for (let read = await reader?.read(); read && !read.done; read = await reader?.read()) take(read.value);
+  for await (const bytes of response.body ?? []) take(bytes);
 }

@@ -21,21 +21,19 @@ const KEPT_MS = 24 * 60 * 60 * 1000;
  * ids, and may share its host name with others).
  */
 const OWNER = createHash('sha256')
-  .update([hostname(), textOf('/proc/sys/kernel/random/boot_id'), linkOf('/proc/self/ns/pid')].join('\n'))
+  .update(
+    [
+      hostname(),
+      orEmpty(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8')),
+      orEmpty(() => readlinkSync('/proc/self/ns/pid')),
+    ].join('\n'),
+  )
   .digest('hex')
   .slice(0, 8);
 
-function textOf(file: string): string {
+function orEmpty(read: () => string): string {
   try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-function linkOf(path: string): string {
-  try {
-    return readlinkSync(path);
+    return read();
   } catch {
     return '';
   }

@@ -1,14 +1,13 @@
 /** `grootvl conformance`: runs the same cases on every backend and prints verdicts. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { SingleBar } from 'cli-progress';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { CaseResult, CaseSource, Progress, Report } from '../../conformance/index.js';
+import type { CaseResult, CaseSource, Report } from '../../conformance/index.js';
 import { DEFAULT_TARGETS, parseTarget, TARGETS, type Target } from '../../conformance/runners/targets.js';
 import { DEFAULT_SEED } from '../../conformance/seed.js';
 import { writeFileAtomically } from '../atomic_file.js';
 import { FAILED, Failure, pathOf } from './failure.js';
-import { progressBar } from './progress.js';
+import { withStageBars } from './progress.js';
 import { inline, jsonText, note, print, showsColours } from './terminal.js';
 
 interface Options {
@@ -51,17 +50,18 @@ export function addConformance(command: Command): void {
       // The suite writes non-finite values as strings.
       const json = (report: Report) => jsonText(JSON.parse(toJson(report)));
       const source = await casesOf(options.cases, options.generated);
-      const progress = await CaseProgress.start();
-      const report = await runOnTargets({
-        targets: options.backends,
-        source,
-        seed: options.seed,
-        generated: options.generated,
-        sampling: options.only === undefined ? [] : onlyMatching(options.only),
-        require: options.require,
-        onProgress: progress.update,
-      });
-      progress.stop();
+      const report = await withStageBars('{stage} {bar} {value} of {total}  {op}', (update) =>
+        runOnTargets({
+          targets: options.backends,
+          source,
+          seed: options.seed,
+          generated: options.generated,
+          sampling: options.only === undefined ? [] : onlyMatching(options.only),
+          require: options.require,
+          onProgress: ({ backend, done, total, result }) =>
+            update(backend, done, total, { op: inline(result.op) }),
+        }),
+      );
       if (report.cases.length === 0 && options.only !== undefined) {
         throw new Error(`no case matches ${options.only}; expected a part of an op's or a case's name`);
       }
@@ -149,29 +149,4 @@ function parseSeed(text: string): number {
   if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(seed))
     throw new InvalidArgumentError('expected an integer.');
   return seed;
-}
-
-/** A progress bar on a terminal, nothing in a pipe. */
-class CaseProgress {
-  private backend = '';
-
-  private constructor(private readonly bar: SingleBar | undefined) {}
-
-  static async start(): Promise<CaseProgress> {
-    return new CaseProgress(await progressBar('{backend} {bar} {value} of {total}  {op}'));
-  }
-
-  readonly update = ({ backend, done, total, result }: Progress): void => {
-    if (!this.bar) return;
-    if (backend !== this.backend) {
-      this.bar.stop();
-      this.bar.start(total, 0, { backend, op: '' });
-      this.backend = backend;
-    }
-    this.bar.update(done, { op: inline(result.op) });
-  };
-
-  stop(): void {
-    this.bar?.stop();
-  }
 }

@@ -1,4 +1,5 @@
 /** What --resume requires: the options that the run began with, the same model, the same data. */
+import { type BinaryLike, createHash } from 'node:crypto';
 import type { RunRecord } from '../training_run.js';
 import { BAD_USAGE, Failure } from './failure.js';
 
@@ -29,6 +30,16 @@ export function recordedOptions<Options extends object>(
     merged[name] = before;
   }
   return merged as Options;
+}
+
+/** The record of a new run. @param data digested to tell whether they are the same */
+export function recordOf(
+  { metadata }: { readonly metadata: { readonly source?: { readonly sha256: string } | null } },
+  options: object,
+  data: BinaryLike,
+): RunRecord {
+  const digest = createHash('sha256').update(data).digest('hex');
+  return { version: 1, options: { ...options }, model: metadata.source?.sha256 ?? '', data: digest };
 }
 
 /** @throws {Error} if a run would continue with another model or other data */

@@ -7,12 +7,12 @@ import type { DenseOptions } from '../../converters/openmmlab/dense_options.js';
 import { AGGREGATES, METRICS, TREES } from '../../plugin/models/grootv_metadata.js';
 import { type AtomicDirectory, writeFolderAtomically } from '../atomic_directory.js';
 import { readSmallFile } from '../file_source.js';
+import { anyNumber } from './failure.js';
 import {
   addUisMambaFlags,
   describeInspection,
   KEY,
   LORA,
-  numberFrom,
   PREFIX,
   refuseForFiles,
   refuseForFolders,
@@ -25,7 +25,7 @@ import {
   withAdapter,
   withInput,
 } from './inspect.js';
-import { ByteProgress } from './progress.js';
+import { withByteBars } from './progress.js';
 import { inline, print } from './terminal.js';
 
 /** A list of names is small; anything larger is another kind of file. */
@@ -76,14 +76,14 @@ function addDenseFlags(command: Command): void {
     )
     .option('--crop <height,width>', 'segmenters: size of a window in pixels', pairFrom)
     .option('--stride <height,width>', 'segmenters: distance between windows in pixels', pairFrom)
-    .option('--threshold <score>', 'detectors: minimum score of a detection', numberFrom)
+    .option('--threshold <score>', 'detectors: minimum score of a detection', anyNumber)
     .option(
       '--iou <overlap>',
       'detectors: overlap (IoU) above which the lower-scoring box is dropped',
-      numberFrom,
+      anyNumber,
     )
-    .option('--max-detections <count>', 'detectors: maximum number of detections per image', numberFrom)
-    .option('--mask-threshold <probability>', 'detectors: minimum probability of a mask pixel', numberFrom);
+    .option('--max-detections <count>', 'detectors: maximum number of detections per image', anyNumber)
+    .option('--mask-threshold <probability>', 'detectors: minimum probability of a mask pixel', anyNumber);
 }
 
 /** The options of the conversion; undefined if none is given, as for other models. */
@@ -105,7 +105,7 @@ function denseFrom(flags: DenseFlags): DenseOptions | undefined {
 function pairFrom(text: string): Pair {
   const parts = text.split(/[,x]/);
   if (parts.length !== 2) throw new InvalidArgumentError('expected two numbers, such as 2048,512.');
-  return [numberFrom(parts[0]), numberFrom(parts[1])];
+  return [anyNumber(parts[0]), anyNumber(parts[1])];
 }
 
 export function addConvert(command: Command): void {
@@ -163,20 +163,19 @@ export function addConvert(command: Command): void {
     .option('--force', 'replace the model in the folder; other files in it are kept')
     .action(async (path: string, outDir: string, options: Options) => {
       const { convertCheckpoint } = await import('../../converters/index.js');
-      const progress = await ByteProgress.start();
       const { weights, key, prefix, quantize, classes, lora, scan, force, maxSize: maxBytes } = options;
       const { metric, trees, aggregate } = options;
       const batchNorm: BatchNormHandling = options.trainable ? 'keep' : 'fold';
-      const chosen = {
+      const settings = {
         ...{ weights, key, prefix, quantize, batchNorm, metric, trees, aggregate, maxBytes },
         stemStride: stemStrideFrom(options.stemStride),
         uisMamba: uisMambaFrom(options),
         dense: denseFrom(options),
-        onProgress: progress.update,
       };
       const readNames = async () => (classes === undefined ? undefined : readClassNames(classes));
-      try {
-        const inspection = await withInput(path, {
+      const inspection = await withByteBars((onProgress) => {
+        const chosen = { ...settings, onProgress };
+        return withInput(path, {
           file: async (source) => {
             refuseForFiles({ lora });
             if (scan === 'chain') refuseForFiles({ 'scan chain': scan });
@@ -210,11 +209,8 @@ export function addConvert(command: Command): void {
             );
           },
         });
-        progress.stop();
-        print(`${describeInspection(inspection)}\nwritten to    ${inline(outDir, 4096)}`);
-      } finally {
-        progress.stop();
-      }
+      });
+      print(`${describeInspection(inspection)}\nwritten to    ${inline(outDir, 4096)}`);
     });
 }
 

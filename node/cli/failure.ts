@@ -54,13 +54,41 @@ export function integerFrom(least: number, most = Number.MAX_SAFE_INTEGER): (tex
   };
 }
 
+/** Parses a finite number that `isRight` accepts, which `expected` describes. */
+function numberThat(expected: string, isRight: (value: number) => boolean): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !Number.isFinite(value) || !isRight(value)) {
+      throw new InvalidArgumentError(`expected a number${expected}.`);
+    }
+    return value;
+  };
+}
+
+/** Parses any finite number. */
+export const anyNumber = numberThat('', () => true);
+
+/** Parses a number from `least` to `most`. */
+export function numberFrom(least: number, most = Number.MAX_VALUE): (text: string) => number {
+  const expected = most === Number.MAX_VALUE ? ` of at least ${least}` : ` from ${least} to ${most}`;
+  return numberThat(expected, (value) => value >= least && value <= most);
+}
+
+/** Parses a number greater than `bound`. */
+export function numberAbove(bound: number): (text: string) => number {
+  return numberThat(` above ${bound}`, (value) => value > bound);
+}
+
 /** Parses a number from 0 to 1. */
-export function fraction(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !(value >= 0 && value <= 1)) {
-    throw new InvalidArgumentError('expected a number from 0 to 1.');
-  }
-  return value;
+export const fraction = numberFrom(0, 1);
+
+/** @throws {Failure} bad usage, if neither images nor a list of them is given */
+export function checkImages(images: readonly string[], list: string | undefined): void {
+  if (images.length > 0 || list !== undefined) return;
+  throw new Failure(
+    BAD_USAGE,
+    "missing required argument 'image': expected images, folders, - or --list <file>",
+  );
 }
 
 /** Parses the path of an output file; `-` is standard output. */

@@ -1,8 +1,8 @@
 /** `grootvl finetune`: trains a language model on the answers of an instruction dataset, in full or as a LoRA adapter. */
-import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import type { GrootL } from '../../plugin/index.js';
 import type {
   FineTuneStep,
@@ -13,10 +13,10 @@ import type {
 import { type AtomicDirectory, openAtomicDirectory, writeFolderAtomically } from '../atomic_directory.js';
 import { writeFileAtomically } from '../atomic_file.js';
 import { readSmallFile } from '../file_source.js';
-import type { RunRecord, TrainingRun } from '../training_run.js';
+import type { TrainingRun } from '../training_run.js';
 import { type CliBackend, registerGradients, startBackend, withBackend } from './backend.js';
-import { checkSame, recordedOptions } from './continued_run.js';
-import { Failure, integerFrom, oneLine, PARTLY_FAILED, pathOf } from './failure.js';
+import { checkSame, recordedOptions, recordOf } from './continued_run.js';
+import { Failure, integerFrom, numberAbove, oneLine, PARTLY_FAILED, pathOf } from './failure.js';
 import { withModel } from './inputs.js';
 import { Interruption } from './interruption.js';
 import { loadLanguageModel } from './language_model.js';
@@ -87,15 +87,23 @@ export function addFinetune(command: Command): void {
     await withModel(openModel(path), async (model) => {
       const { examples, bad } = await examplesOf(model, instructions, data, options);
       if (examples.length === 0) throw new Error(`${data} has no row that can be learnt`);
-      const record = recordOf(model, instructions, options);
+      const record = recordOf(model, options, instructions);
       if (continued) checkSame(continued.record, record);
+      // A folder beside the output, from the first state until the run is complete.
+      let run = continued;
+      const saveState = async (state: TrainingState) => {
+        const { TrainingRun } = await import('../training_run.js');
+        run ??= await TrainingRun.create(runFolder(options), record);
+        await run.saveState(state);
+      };
       const learner = await learnerOf(model, options);
       try {
         const { summary, isDone } = await learn(
           learner,
           examples,
           options,
-          new States(options, record, continued),
+          await continued?.newestState(),
+          saveState,
         );
         await save(learner, path, options);
         if (isDone) await rm(runFolder(options), { recursive: true, force: true });
@@ -140,38 +148,10 @@ async function openRun({ out, resume, force }: Options): Promise<TrainingRun | u
   return undefined;
 }
 
-function recordOf({ metadata }: GrootL, instructions: string, options: Options): RunRecord {
-  const data = createHash('sha256').update(instructions).digest('hex');
-  return { version: 1, options: { ...options }, model: metadata.source?.sha256 ?? '', data };
-}
-
-/** The states of a run: a folder beside its output, from the first state until the run is complete. */
-class States {
-  constructor(
-    private readonly options: Options,
-    private readonly record: RunRecord,
-    private run: TrainingRun | undefined,
-  ) {}
-
-  newest(): Promise<TrainingState | undefined> | undefined {
-    return this.run?.newestState();
-  }
-
-  async save(state: TrainingState): Promise<void> {
-    const { TrainingRun } = await import('../training_run.js');
-    this.run ??= await TrainingRun.create(runFolder(this.options), this.record);
-    await this.run.saveState(state);
-  }
-}
-
 /** A converted model, or a HuggingFace folder, which is converted in memory. */
 async function openModel(path: string): Promise<GrootL> {
   const isFolder = (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
-  const isConverted = await stat(join(path, 'model.json')).then(
-    () => true,
-    () => false,
-  );
-  if (!isFolder || isConverted) return loadLanguageModel(path);
+  if (!isFolder || existsSync(join(path, 'model.json'))) return loadLanguageModel(path);
   const { convertCheckpoint, MemorySink } = await import('../../converters/index.js');
   const { GrootL } = await import('../../plugin/index.js');
   const { sourceDirectory } = await import('../source_directory.js');
@@ -222,7 +202,8 @@ async function learn(
   learner: LanguageLearner,
   examples: readonly TextExample[],
   { epochs, steps: given, batch: most, learningRate, seed, saveEvery }: Options,
-  states: States,
+  resume: TrainingState | undefined,
+  saveState: (state: TrainingState) => Promise<void>,
 ): Promise<{ summary: string; isDone: boolean }> {
   const { fineTune } = await import('../../plugin/training/index.js');
   const batch = Math.min(most, examples.length);
@@ -230,7 +211,6 @@ async function learn(
   const bar = await progressBar('{bar} step {value} of {total}, loss {loss}, rate {rate}, {left} left');
   const interruption = new Interruption();
   const losses: number[] = [];
-  const resume = await states.newest();
   let done = resume?.progress.step ?? 0;
   bar?.start(steps, done, { loss: '-', rate: '-', left: '-' });
   const onStep = ({ step, loss, learningRate: rate, remainingSeconds }: FineTuneStep) => {
@@ -251,7 +231,7 @@ async function learn(
         onStep,
         resume,
         saveEvery,
-        save: (state) => interruption.finish(() => states.save(state)),
+        save: (state) => interruption.finish(() => saveState(state)),
         signal: interruption.signal,
       },
     );
@@ -279,15 +259,4 @@ async function save(learner: LanguageLearner, base: string, options: Options): P
     for (const [name, bytes] of Object.entries(await learner.files(base))) await folder.write(name, bytes);
   };
   await writeFolderAtomically(options.out, write, replacing(options));
-}
-
-/** Parses a number greater than `bound`. */
-function numberAbove(bound: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (text.trim() === '' || !Number.isFinite(value) || value <= bound) {
-      throw new InvalidArgumentError(`expected a number above ${bound}.`);
-    }
-    return value;
-  };
 }

@@ -1,8 +1,8 @@
 /** `grootvl generate`: a language model continues a text. */
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import type { Generation } from '../../plugin/index.js';
 import { type CliBackend, startBackend, withBackend } from './backend.js';
-import { integerFrom } from './failure.js';
+import { integerFrom, numberFrom } from './failure.js';
 import { textOf, withModel } from './inputs.js';
 import { ATTACHED, loadLanguageModel } from './language_model.js';
 import { note, printJson, showsProgress, stream } from './terminal.js';
@@ -61,16 +61,5 @@ function document(prompt: string, { promptTokens: _, prefillMs, msPerToken, ...g
     ...generation,
     prefillMs: rounded(prefillMs),
     msPerToken: rounded(msPerToken),
-  };
-}
-
-/** Parses a number of at least `least`. */
-function numberFrom(least: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (text.trim() === '' || !Number.isFinite(value) || value < least) {
-      throw new InvalidArgumentError(`expected a number of at least ${least}.`);
-    }
-    return value;
   };
 }

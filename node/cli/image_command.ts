@@ -10,7 +10,7 @@ import { runImages } from '../many_images/run_images.js';
 import { openRunner } from '../many_images/runner.js';
 import type { ImageKind, TaskSpec } from '../many_images/task.js';
 import { warn } from './backend.js';
-import { BAD_USAGE, Failure, partlyFailed } from './failure.js';
+import { BAD_USAGE, checkImages, Failure, partlyFailed } from './failure.js';
 import type { ImageFlags } from './image_options.js';
 import { ImageOutput } from './image_output.js';
 import { Interruption } from './interruption.js';
@@ -35,12 +35,7 @@ export async function runImageCommand(
   flags: ImageFlags,
   drawn: Readonly<Record<string, string | undefined>> = {},
 ): Promise<void> {
-  if (files.length === 0 && flags.list === undefined) {
-    throw new Failure(
-      BAD_USAGE,
-      "missing required argument 'image': expected images, folders, - or --list <file>",
-    );
-  }
+  checkImages(files, flags.list);
   keepHeapSmall();
   const format = formatOf(flags);
   const kind = await kindOf(spec);

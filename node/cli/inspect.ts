@@ -1,12 +1,13 @@
 /** `grootvl inspect`: reports the contents of a checkpoint. */
 import { stat } from 'node:fs/promises';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { settingText } from '../../converters/architectures/architecture.js';
 import type { FolderInspection, Inspection } from '../../converters/index.js';
 import { type FileSource, fileSource } from '../file_source.js';
 import { type OpenDirectory, sourceDirectory } from '../source_directory.js';
+import { anyNumber } from './failure.js';
 import { isUrl } from './inputs.js';
-import { ByteProgress } from './progress.js';
+import { withByteBars } from './progress.js';
 import { inline, print, printJson } from './terminal.js';
 
 export const WEIGHT_SETS = ['model', 'model_ema'] as const;
@@ -34,8 +35,8 @@ export function addUisMambaFlags(command: Command): Command {
         'false',
       ]),
     )
-    .option('--hsw-varphi <factor>', `UIS-Mamba: factor of the background ${byDefault} 0.7)`, numberFrom)
-    .option('--pool-size <pixels>', `UIS-Mamba: side of a cell in pixels ${byDefault} 2)`, numberFrom);
+    .option('--hsw-varphi <factor>', `UIS-Mamba: factor of the background ${byDefault} 0.7)`, anyNumber)
+    .option('--pool-size <pixels>', `UIS-Mamba: side of a cell in pixels ${byDefault} 2)`, anyNumber);
 }
 
 export interface UisMambaFlags {
@@ -52,12 +53,6 @@ export function uisMambaFrom({ useHsw, hswVarphi, poolSize }: UisMambaFlags) {
 /** The given flags by name, for refusals. */
 export function uisMambaGiven({ useHsw, hswVarphi, poolSize }: UisMambaFlags) {
   return { 'use-hsw': useHsw, 'hsw-varphi': hswVarphi, 'pool-size': poolSize };
-}
-
-export function numberFrom(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('expected a number.');
-  return value;
 }
 
 /** The option as a number. */
@@ -79,12 +74,11 @@ export function addInspect(command: Command): void {
     .action(
       async (path: string, { weights, key, prefix, stemStride: stride, lora, json, ...flags }: Options) => {
         const { inspectCheckpoint } = await import('../../converters/index.js');
-        const progress = await ByteProgress.start();
         const stemStride = stemStrideFrom(stride);
         const uisMamba = uisMambaFrom(flags);
-        const chosen = { weights, key, prefix, stemStride, uisMamba, onProgress: progress.update };
-        try {
-          const inspection = await withInput(path, {
+        const inspection = await withByteBars((onProgress) => {
+          const chosen = { weights, key, prefix, stemStride, uisMamba, onProgress };
+          return withInput(path, {
             file: async (source) => {
               refuseForFiles({ lora });
               return inspectCheckpoint(source, chosen);
@@ -99,12 +93,9 @@ export function addInspect(command: Command): void {
               );
             },
           });
-          progress.stop();
-          if (json) printJson(inspection);
-          else print(describeInspection(inspection));
-        } finally {
-          progress.stop();
-        }
+        });
+        if (json) printJson(inspection);
+        else print(describeInspection(inspection));
       },
     );
 }

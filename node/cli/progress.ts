@@ -90,29 +90,32 @@ export function duration(seconds: number): string {
   return `${hours > 0 ? `${hours}:${two(minutes)}` : minutes}:${two(whole % 60)}`;
 }
 
-/** Shows the bytes done of the total, by stage, on standard error. */
-export class ByteProgress {
-  private stage = '';
-
-  private constructor(private readonly bar: SingleBar | undefined) {}
-
-  static async start(): Promise<ByteProgress> {
-    return new ByteProgress(await progressBar('{stage} {bar} {value} of {total} MiB'));
+/** A bar for each stage of some work, which passes the function that updates it to `use`. */
+export async function withStageBars<T>(
+  format: string,
+  use: (update: (stage: string, done: number, total: number, text?: object) => void) => Promise<T>,
+): Promise<T> {
+  const bar = await progressBar(format);
+  let current = '';
+  try {
+    return await use((stage, done, total, text) => {
+      if (stage !== current) {
+        bar?.stop();
+        bar?.start(total, done, { stage, ...text });
+        current = stage;
+      } else bar?.update(done, text);
+    });
+  } finally {
+    bar?.stop();
   }
+}
 
-  readonly update = (stage: string, done: number, total: number): void => {
-    if (!this.bar) return;
-    const [value, all] = [done, total].map((bytes) => Number((bytes / MEBIBYTE).toFixed(1)));
-    if (stage !== this.stage) {
-      this.bar.stop();
-      this.bar.start(all, value, { stage });
-      this.stage = stage;
-    } else {
-      this.bar.update(value, { stage });
-    }
-  };
-
-  stop(): void {
-    this.bar?.stop();
-  }
+/** Bars of the bytes done. */
+export function withByteBars<T>(
+  use: (update: (stage: string, done: number, total: number) => void) => Promise<T>,
+): Promise<T> {
+  const mebibytes = (bytes: number) => Number((bytes / MEBIBYTE).toFixed(1));
+  return withStageBars('{stage} {bar} {value} of {total} MiB', (update) =>
+    use((stage, done, total) => update(stage, mebibytes(done), mebibytes(total))),
+  );
 }

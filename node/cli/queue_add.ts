@@ -5,7 +5,7 @@ import { kindOf } from '../many_images/kinds.js';
 import { identifyModel } from '../model_digest.js';
 import { addInputs, beginRun, removeRun } from '../queue/add.js';
 import { Jobs } from '../queue/jobs.js';
-import { BAD_USAGE, Failure } from './failure.js';
+import { checkImages } from './failure.js';
 import { Interruption } from './interruption.js';
 import { type QueueFlags, withServer } from './queue_server.js';
 import { MODEL_OF, type TaskFlags, taskOf } from './queue_task.js';
@@ -20,12 +20,7 @@ interface Flags extends QueueFlags, TaskFlags {
 
 export async function queueAdd(model: string, images: readonly string[], flags: Flags): Promise<void> {
   const { name, list } = flags;
-  if (images.length === 0 && list === undefined) {
-    throw new Failure(
-      BAD_USAGE,
-      "missing required argument 'image': expected images, folders, - or --list <file>",
-    );
-  }
+  checkImages(images, list);
   const task = taskOf(flags);
   const batch = flags.batch ?? (await kindOf(task)).job;
   const { first, all } = await lookAhead(imageInputs(images, { list, standardInput: standardInput() }), 2);

@@ -1,6 +1,7 @@
 /** `grootvl queue work`. */
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { CliBackend } from '../backend.js';
 import type { ImageInput } from '../many_images/inputs.js';
@@ -100,7 +101,7 @@ async function addedRun(
     if (run) return run;
     if (!isTold) warn(`waiting for the run ${name} to be added`);
     isTold = true;
-    await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
+    await pause(WAIT_MS);
   }
   return undefined;
 }

@@ -1,14 +1,13 @@
 /** `grootvl train`: fine-tunes a classifier on labelled images. */
-import { createHash } from 'node:crypto';
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import type { GrootV } from '../../plugin/index.js';
 import type { Examples, FitResult, Recipe, StepReport, Trainable } from '../../plugin/training/index.js';
 import { writeFileAtomically } from '../atomic_file.js';
 import type { ImageSets } from '../data/image_sets.js';
 import { fileSource } from '../file_source.js';
-import type { RunRecord, TrainingRun } from '../training_run.js';
+import type { TrainingRun } from '../training_run.js';
 import {
   type CliBackend,
   registerGradients,
@@ -16,8 +15,8 @@ import {
   startBackend,
   withBackend,
 } from './backend.js';
-import { checkSame, recordedOptions } from './continued_run.js';
-import { BAD_USAGE, Failure, integerFrom, pathOf } from './failure.js';
+import { checkSame, recordedOptions, recordOf } from './continued_run.js';
+import { BAD_USAGE, Failure, fraction, integerFrom, numberFrom, pathOf } from './failure.js';
 import { isUrl, modelSource } from './inputs.js';
 import { WEIGHT_SETS } from './inspect.js';
 import { INTERRUPTED, Interruption } from './interruption.js';
@@ -70,7 +69,6 @@ const [RATE_START, RATE_END] = [0.1, 0.01];
 const WARM_UP = 20;
 
 export function addTrain(command: Command): void {
-  const share = numberFrom(0, 1);
   const positive = numberFrom(0);
   command
     .requiredOption('--out <folder>', 'the run: checkpoints, curves and the trained model', pathOf)
@@ -104,17 +102,17 @@ export function addTrain(command: Command): void {
       0.05,
     )
     .option('--clip <norm>', 'maximum norm of all gradients; 0: no clipping', positive, 5)
-    .option('--label-smoothing <share>', 'probability spread over all classes', share, 0.1)
+    .option('--label-smoothing <share>', 'probability spread over all classes', fraction, 0.1)
     .option('--mixup <alpha>', 'mix images with each other', positive, 0)
     .option('--cutmix <alpha>', 'mix parts of images', positive, 0)
-    .option('--ema <decay>', 'use the moving average of the weights, with a decay such as 0.999', share)
+    .option('--ema <decay>', 'use the moving average of the weights, with a decay such as 0.999', fraction)
     .option('--checkpointing', 'gradient checkpointing: use less memory, and compute most of a pass twice')
     .option(
       '--drop-path <rate>',
       "drop path rate of the last block (default: the authors' for the model size)",
-      share,
+      fraction,
     )
-    .option('--dropout <rate>', 'dropout rate before the classifier', share)
+    .option('--dropout <rate>', 'dropout rate before the classifier', fraction)
     .option('--freeze <modules...>', 'parameters that are not trained, such as patch_embed levels.0')
     .option('--new-head', 'train a new classifier for the classes of the data')
     .option('--image-size <pixels>', "side of the images (default: the model's)", integerFrom(8))
@@ -234,7 +232,7 @@ async function trainModel(
       augment: options.augment,
       order,
     });
-    const record = { version: 1, options: { ...options }, ...digestsOf(model, train) } as const;
+    const record = recordOf(model, options, train.labels);
     const run =
       resumed ?? (await (await import('../training_run.js')).TrainingRun.create(options.out, record));
     checkSame(run.record, record);
@@ -251,11 +249,6 @@ async function trainModel(
   } finally {
     trainable.dispose();
   }
-}
-
-function digestsOf(model: GrootV, { labels }: Examples): Pick<RunRecord, 'model' | 'data'> {
-  const data = createHash('sha256').update(labels).digest('hex');
-  return { model: model.metadata.source?.sha256 ?? '', data };
 }
 
 function recipeOf(
@@ -409,16 +402,4 @@ async function readOrder(path: string): Promise<number[][]> {
   }
   const [steps, batch] = index.shape;
   return Array.from({ length: steps }, (_, i) => [...index.values.subarray(i * batch, (i + 1) * batch)]);
-}
-
-/** Parses a number from `least` to `most`. */
-function numberFrom(least: number, most = Number.MAX_VALUE): (text: string) => number {
-  const expected = most === Number.MAX_VALUE ? `of at least ${least}` : `from ${least} to ${most}`;
-  return (text) => {
-    const value = Number(text);
-    if (text.trim() === '' || !(value >= least && value <= most)) {
-      throw new InvalidArgumentError(`expected a number ${expected}.`);
-    }
-    return value;
-  };
 }

@@ -13,7 +13,7 @@ async function opened(writeOf: (file: string) => Promise<void>) {
   const task = await openImageTask(
     spec,
     { source: {} as never },
-    async () => ({ dispose: () => {} }),
+    { load: async () => ({ dispose: () => {} }) },
     () => ({
       read: async () => image,
       compute: async ({ input: { file } }, later) => {

@@ -50,7 +50,7 @@ interface Several<Input, Row> {
 
 /**
  * Opens a task over image files.
- * @param load loads the model from a source
+ * @param family loads the model
  * @param workOf how the model processes images
  * @throws {Error} one line, if the backend or the model is not available
  */
@@ -61,11 +61,11 @@ export async function openImageTask<
 >(
   { backend: asked, model: path }: TaskSpec,
   { source, warn = () => {} }: OpenOptions,
-  load: (source: ModelSource) => Promise<Model>,
+  family: { load(source: ModelSource): Promise<Model> },
   workOf: (model: Model, backend: StartedBackend) => ImageWork<Input, Row>,
 ): Promise<Task<Input, Row>> {
   const backend = await startBackend(asked, warn);
-  const model = await load((await source) ?? (await modelSource(path)));
+  const model = await family.load((await source) ?? (await modelSource(path)));
   const work = workOf(model, backend);
   const turns = new Turns();
   return {

@@ -98,6 +98,15 @@ async function* orNone(
   if (isEmpty) yield { file, problem };
 }
 
+/** Takes items until `taken` has `count` of them, or the source ends. */
+export async function takeInto<T>(taken: T[], source: AsyncIterator<T>, count: number): Promise<void> {
+  while (taken.length < count) {
+    const { done, value } = await source.next();
+    if (done) return;
+    taken.push(value);
+  }
+}
+
 /**
  * Reads the first inputs ahead.
  * @returns up to `count` of them, and all inputs
@@ -108,11 +117,7 @@ export async function lookAhead<Input>(
 ): Promise<{ readonly first: readonly Input[]; readonly all: AsyncGenerator<Input> }> {
   const source = inputs[Symbol.asyncIterator]();
   const first: Input[] = [];
-  while (first.length < count) {
-    const { done, value } = await source.next();
-    if (done) break;
-    first.push(value);
-  }
+  await takeInto(first, source, count);
   const all = async function* () {
     yield* first;
     yield* { [Symbol.asyncIterator]: () => source };

@@ -1,5 +1,6 @@
 /** Runs many inputs through a task: in batches, few of them at a time, with rows in input order. */
 import type { ImageInput } from '../images/image_files.js';
+import { takeInto } from './inputs.js';
 import type { FailedRow, ImageRow, Runner } from './task.js';
 
 export interface RunOptions {
@@ -71,11 +72,7 @@ function outcomeOf<Row>(rows: Promise<(Row | FailedRow)[]>): Promise<Outcome<Row
 async function take<Input>(source: AsyncIterator<Input>, count: number): Promise<Taken<Input>> {
   const taken: Input[] = [];
   try {
-    while (taken.length < count) {
-      const { done, value } = await source.next();
-      if (done) break;
-      taken.push(value);
-    }
+    await takeInto(taken, source, count);
     return { taken };
   } catch (failure) {
     return { taken, failure };

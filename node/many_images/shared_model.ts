@@ -25,39 +25,26 @@ export async function readSharedModel(path: string): Promise<SharedModel> {
   const artifacts = (await folder.load?.()) as io.ModelArtifacts;
   const origin = folder.origin ?? path;
   const { weightData, getWeightStream, ...description } = artifacts;
-  const weights = getWeightStream
-    ? await fromStream(origin, getWeightStream(), description.weightSpecs ?? [])
-    : fromBuffers([weightData ?? []].flat());
-  return { origin, description, weights };
+  const buffers = [weightData ?? []].flat();
+  const sizes = getWeightStream
+    ? (description.weightSpecs ?? []).map((spec) => storedBytes(origin, spec))
+    : buffers.map(({ byteLength }) => byteLength);
+  const size = sizes.reduce((sum, bytes) => sum + bytes, 0);
+  return { origin, description, weights: await joined(getWeightStream?.() ?? buffers, size) };
 }
 
-async function fromStream(
-  origin: string,
-  stream: ReadableStream<ArrayBuffer>,
-  specs: readonly io.WeightsManifestEntry[],
+/** Copies pieces one after another. */
+async function joined(
+  pieces: AsyncIterable<ArrayBuffer> | readonly ArrayBuffer[],
+  size: number,
 ): Promise<SharedArrayBuffer> {
-  const size = specs.reduce((sum, spec) => sum + storedBytes(origin, spec), 0);
-  const weights = new Uint8Array(new SharedArrayBuffer(size));
+  const weights = new SharedArrayBuffer(size);
   let at = 0;
-  for (const reader = stream.getReader(); ; ) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    weights.set(new Uint8Array(value), at);
-    at += value.byteLength;
+  for await (const piece of pieces) {
+    new Uint8Array(weights).set(new Uint8Array(piece), at);
+    at += piece.byteLength;
   }
-  return weights.buffer as SharedArrayBuffer;
-}
-
-function fromBuffers(buffers: readonly ArrayBuffer[]): SharedArrayBuffer {
-  const weights = new Uint8Array(
-    new SharedArrayBuffer(buffers.reduce((sum, { byteLength }) => sum + byteLength, 0)),
-  );
-  let at = 0;
-  for (const buffer of buffers) {
-    weights.set(new Uint8Array(buffer), at);
-    at += buffer.byteLength;
-  }
-  return weights.buffer as SharedArrayBuffer;
+  return weights;
 }
 
 /** In a thread: the model, whose weights are copied one after another to the backend's memory. */

@@ -1,5 +1,6 @@
 /** Adds inputs to a run, and runs to a server. */
 import type { Redis } from 'ioredis';
+import { takeInto } from '../many_images/inputs.js';
 import { Jobs } from './jobs.js';
 import { Run, type RunSpec, type Unit } from './run.js';
 
@@ -59,7 +60,6 @@ export async function removeRun(redis: Redis, name: string): Promise<boolean> {
 /**
  * Adds inputs to a run, as they arrive.
  * @param inputs all of them, starting with those that the run already has
- * @param onProgress called with their number so far
  * @returns their number
  * @throws {Error} one line, if the run has others, or more
  */
@@ -67,20 +67,14 @@ export async function addInputs<Input>(
   run: Run<Input>,
   jobs: Jobs,
   inputs: AsyncIterable<Input>,
-  onProgress: (inputs: number) => void = () => {},
 ): Promise<number> {
   const had = await run.progress();
   const source = inputs[Symbol.asyncIterator]();
   let count = 0;
   const take = async (most: number): Promise<Input[]> => {
     const taken: Input[] = [];
-    while (taken.length < most) {
-      const { done, value } = await source.next();
-      if (done) break;
-      taken.push(value);
-    }
+    await takeInto(taken, source, most);
     count += taken.length;
-    onProgress(count);
     return taken;
   };
   for (let first = 0; first < had.batches; first += PAGE) {

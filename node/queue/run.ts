@@ -1,5 +1,6 @@
 /** A run: the state of a queue in Redis, which holds inputs and results. */
 import { randomBytes } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { Redis } from 'ioredis';
 
@@ -310,10 +311,6 @@ export class Run<Input = unknown> {
   private isGone(): NoRun {
     return new NoRun(`the run '${this.name}' was removed or begun anew`);
   }
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 function pack(value: unknown): Buffer {

@@ -1,11 +1,11 @@
 /** The most probable classes of images. */
-import type { GrootV, Prediction } from '../../../plugin/index.js';
+import type { Prediction } from '../../../plugin/index.js';
 import type { StartedBackend } from '../../backend.js';
 import type { ImageInput } from '../../images/image_files.js';
 import { inline } from '../../printable.js';
-import { type ImageWork, openImageTask, tenths } from '../image_task.js';
+import { openImageTask, tenths } from '../image_task.js';
 import type { Column } from '../rows/table.js';
-import type { ImageKind, OpenOptions, Task, TaskSpec } from '../task.js';
+import type { ImageKind } from '../task.js';
 
 export interface ClassifyOptions {
   /** Number of classes to list. */
@@ -23,7 +23,6 @@ export interface Classified {
 
 export const CLASSIFY: ImageKind<ClassifyOptions, ImageInput, Classified> = {
   job: 32,
-  open,
   describe: ({ file, predictions, backend, ms }) => {
     const lines = predictions.map(
       ({ label, probability }) => `  ${(100 * probability).toFixed(1).padStart(5)} %  ${inline(label)}`,
@@ -46,32 +45,27 @@ export const CLASSIFY: ImageKind<ClassifyOptions, ImageInput, Classified> = {
       return [[...cells, backend, ms]];
     },
   }),
+  async open(spec, options) {
+    const { GrootV } = await import('../../../plugin/models/grootv.js');
+    const { prepareImage } = await import('../../../plugin/image/prepare.js');
+    return openImageTask(spec, options, GrootV, (model, backend) => ({
+      batch: model.imagesPerPrediction,
+      prepare: (image) => prepareImage(image, model.metadata.preprocessing),
+      computeAll: async (given) => {
+        const images = given.map(({ image }) => image);
+        const start = performance.now();
+        const predictions = await model.classify(images.length > 1 ? images : images[0], {
+          top: spec.options.top,
+          prepare: false,
+        });
+        const share = (performance.now() - start) / given.length;
+        return given.map(({ input, ms }, i) => ({
+          file: input.file,
+          predictions: predictions[i],
+          backend,
+          ms: tenths(ms + share),
+        }));
+      },
+    }));
+  },
 };
-
-async function open(
-  spec: TaskSpec<ClassifyOptions>,
-  options: OpenOptions,
-): Promise<Task<ImageInput, Classified>> {
-  const { GrootV } = await import('../../../plugin/models/grootv.js');
-  const { prepareImage } = await import('../../../plugin/image/prepare.js');
-  const workOf = (model: GrootV, backend: StartedBackend): ImageWork<ImageInput, Classified> => ({
-    batch: model.imagesPerPrediction,
-    prepare: (image) => prepareImage(image, model.metadata.preprocessing),
-    computeAll: async (given) => {
-      const images = given.map(({ image }) => image);
-      const start = performance.now();
-      const predictions = await model.classify(images.length > 1 ? images : images[0], {
-        top: spec.options.top,
-        prepare: false,
-      });
-      const share = (performance.now() - start) / given.length;
-      return given.map(({ input, ms }, i) => ({
-        file: input.file,
-        predictions: predictions[i],
-        backend,
-        ms: tenths(ms + share),
-      }));
-    },
-  });
-  return openImageTask(spec, options, (source) => GrootV.load(source), workOf);
-}

@@ -1,13 +1,13 @@
 /** The objects in images. */
-import type { Detection, Detector } from '../../../plugin/index.js';
+import type { Detection, MaskFormats } from '../../../plugin/index.js';
 import { usualCategoryIds } from '../../../plugin/metrics/coco_categories.js';
 import { writeFileAtomically } from '../../atomic_file.js';
 import type { StartedBackend } from '../../backend.js';
 import { encodeImage, imageFormat } from '../../images/encode.js';
 import { type ImageInput, stemOf } from '../../images/image_files.js';
 import { inline } from '../../printable.js';
-import { type ImageWork, openImageTask, tenths } from '../image_task.js';
-import { type ImageKind, isFailed, type OpenOptions, type Task, type TaskSpec } from '../task.js';
+import { openImageTask, tenths } from '../image_task.js';
+import { type ImageKind, isFailed } from '../task.js';
 
 export interface DetectOptions {
   /** Minimum score of an object; the model's own by default. */
@@ -38,7 +38,6 @@ export interface Detected {
 
 export const DETECT: ImageKind<DetectOptions, DetectInput, Detected> = {
   job: 1,
-  open,
   describe: ({ file, width, height, detections, out, backend, ms }) => {
     const lines = detections.map(({ box, label, score }) => {
       const [x1, y1, x2, y2] = box.map((at) => at.toFixed(0));
@@ -80,42 +79,37 @@ export const DETECT: ImageKind<DetectOptions, DetectInput, Detected> = {
       ]);
     },
   }),
+  async open(spec, options) {
+    const { Detector } = await import('../../../plugin/models/detector.js');
+    const { threshold, coco } = spec.options;
+    return openImageTask(spec, options, Detector, (model, backend) => {
+      const ids = usualCategoryIds(model.classNames);
+      return {
+        compute: async ({ input: { file, out }, image }, later) => {
+          const start = performance.now();
+          const { overlay, width, height, detections } = await model.detect(image, {
+            masks: coco ? 'rle' : out === undefined ? 'none' : 'bitmap',
+            scoreThreshold: threshold,
+            overlay: out !== undefined,
+          });
+          const ms = tenths(performance.now() - start);
+          if (out !== undefined && overlay)
+            later(async () => writeFileAtomically(out, await encodeImage(overlay, imageFormat(out))));
+          return {
+            file,
+            width,
+            height,
+            detections: detections.map(({ box, label, index, score }) => ({ box, label, index, score })),
+            ...(out !== undefined && { out }),
+            backend,
+            ms,
+            ...(coco && { coco: cocoResults(imageId(file), detections, ids) }),
+          };
+        },
+      };
+    });
+  },
 };
-
-async function open(
-  spec: TaskSpec<DetectOptions>,
-  options: OpenOptions,
-): Promise<Task<DetectInput, Detected>> {
-  const { Detector } = await import('../../../plugin/models/detector.js');
-  const { threshold, coco } = spec.options;
-  const workOf = (model: Detector, backend: StartedBackend): ImageWork<DetectInput, Detected> => {
-    const ids = usualCategoryIds(model.classNames);
-    return {
-      compute: async ({ input: { file, out }, image }, later) => {
-        const start = performance.now();
-        const { overlay, width, height, detections } = await model.detect(image, {
-          masks: coco ? 'rle' : out === undefined ? 'none' : 'bitmap',
-          scoreThreshold: threshold,
-          overlay: out !== undefined,
-        });
-        const ms = tenths(performance.now() - start);
-        if (out !== undefined && overlay)
-          later(async () => writeFileAtomically(out, await encodeImage(overlay, imageFormat(out))));
-        return {
-          file,
-          width,
-          height,
-          detections: detections.map(({ box, label, index, score }) => ({ box, label, index, score })),
-          ...(out !== undefined && { out }),
-          backend,
-          ms,
-          ...(coco && { coco: cocoResults(file, detections, ids) }),
-        };
-      },
-    };
-  };
-  return openImageTask(spec, options, (source) => Detector.load(source), workOf);
-}
 
 /** The number at the end of an image's name, as in COCO's files, or the name. */
 function imageId(file: string): number | string {
@@ -125,11 +119,15 @@ function imageId(file: string): number | string {
 }
 
 /** Objects in the input format of COCO's evaluation: boxes are x, y, width and height. */
-function cocoResults(file: string, detections: readonly Detection[], ids: readonly number[]): object[] {
+export function cocoResults<Format extends keyof MaskFormats>(
+  id: number | string,
+  detections: readonly Detection<Format>[],
+  categories: readonly number[],
+) {
   return detections.map(({ box: [x1, y1, x2, y2], index, score, mask }) => ({
-    image_id: imageId(file),
-    category_id: ids[index],
-    bbox: [x1, y1, x2 - x1, y2 - y1],
+    image_id: id,
+    category_id: categories[index],
+    bbox: [x1, y1, x2 - x1, y2 - y1] as const,
     score,
     segmentation: mask,
   }));

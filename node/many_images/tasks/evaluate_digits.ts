@@ -1,10 +1,10 @@
 /** The most probable classes of images in idx files, preprocessed as small digits: the whole image, resized bilinearly. */
-import type { GrootV, Prediction } from '../../../plugin/index.js';
+import type { Prediction } from '../../../plugin/index.js';
 import { TOP } from '../../../plugin/metrics/classification.js';
 import type { IdxPaths } from '../../data/idx_files.js';
 import type { ImageInput } from '../../images/image_files.js';
-import { type ImageWork, openImageTask } from '../image_task.js';
-import type { ImageRow, OpenOptions, Task, TaskKind, TaskSpec } from '../task.js';
+import { openImageTask } from '../image_task.js';
+import type { ImageRow, TaskKind } from '../task.js';
 
 /** An image in an image file of a dataset. */
 export interface Digit extends ImageInput {
@@ -16,34 +16,33 @@ export interface ClassifiedDigit extends ImageRow {
   readonly predictions: readonly Prediction[];
 }
 
-export const EVALUATE_DIGITS: TaskKind<IdxPaths, Digit, ClassifiedDigit> = { open };
-
-async function open(spec: TaskSpec<IdxPaths>, options: OpenOptions): Promise<Task<Digit, ClassifiedDigit>> {
-  const { GrootV } = await import('../../../plugin/models/grootv.js');
-  const { readIdxSet } = await import('../../data/idx_files.js');
-  const { inOrder } = await import('../../../plugin/training/data/batches.js');
-  const examples = await readIdxSet(spec.options);
-  const workOf = (model: GrootV): ImageWork<Digit, ClassifiedDigit> => ({
-    batch: model.imagesPerPrediction,
-    read: async ({ index }) => examples.image(index),
-    computeAll: async (given) => {
-      const batch = {
-        ...examples,
-        labels: new Int32Array(given.length),
-        image: (i: number) => given[i].image,
-      };
-      const rows: ClassifiedDigit[] = [];
-      const preparation = model.metadata.preprocessing;
-      for await (const { images } of inOrder(batch, { batch: given.length, preparation })) {
-        try {
-          const predictions = await model.classify(images, { top: TOP, prepare: false });
-          rows.push(...given.map(({ input }, i) => ({ file: input.file, predictions: predictions[i] })));
-        } finally {
-          images.dispose();
+export const EVALUATE_DIGITS: TaskKind<IdxPaths, Digit, ClassifiedDigit> = {
+  async open(spec, options) {
+    const { GrootV } = await import('../../../plugin/models/grootv.js');
+    const { readIdxSet } = await import('../../data/idx_files.js');
+    const { inOrder } = await import('../../../plugin/training/data/batches.js');
+    const examples = await readIdxSet(spec.options);
+    return openImageTask(spec, options, GrootV, (model) => ({
+      batch: model.imagesPerPrediction,
+      read: async ({ index }) => examples.image(index),
+      computeAll: async (given) => {
+        const batch = {
+          ...examples,
+          labels: new Int32Array(given.length),
+          image: (i: number) => given[i].image,
+        };
+        const rows: ClassifiedDigit[] = [];
+        const preparation = model.metadata.preprocessing;
+        for await (const { images } of inOrder(batch, { batch: given.length, preparation })) {
+          try {
+            const predictions = await model.classify(images, { top: TOP, prepare: false });
+            rows.push(...given.map(({ input }, i) => ({ file: input.file, predictions: predictions[i] })));
+          } finally {
+            images.dispose();
+          }
         }
-      }
-      return rows;
-    },
-  });
-  return openImageTask(spec, options, (source) => GrootV.load(source), workOf);
-}
+        return rows;
+      },
+    }));
+  },
+};

@@ -1,12 +1,12 @@
 /** The class of every pixel of images. */
-import type { ClassShare, Segmenter } from '../../../plugin/index.js';
+import type { ClassShare } from '../../../plugin/index.js';
 import { writeFileAtomically } from '../../atomic_file.js';
 import type { StartedBackend } from '../../backend.js';
 import { encodeClassMap, encodeImage, imageFormat } from '../../images/encode.js';
 import type { ImageInput } from '../../images/image_files.js';
 import { inline } from '../../printable.js';
-import { type ImageWork, openImageTask, tenths } from '../image_task.js';
-import type { ImageKind, OpenOptions, Task, TaskSpec } from '../task.js';
+import { openImageTask, tenths } from '../image_task.js';
+import type { ImageKind } from '../task.js';
 
 export interface SegmentOptions {
   readonly mode?: 'whole' | 'slide';
@@ -38,7 +38,6 @@ const LISTED = 10;
 
 export const SEGMENT: ImageKind<SegmentOptions, SegmentInput, Segmented> = {
   job: 1,
-  open,
   describe: ({ file, width, height, classes, out, mask, backend, ms }) => {
     const lines = classes
       .slice(0, LISTED)
@@ -63,34 +62,29 @@ export const SEGMENT: ImageKind<SegmentOptions, SegmentInput, Segmented> = {
     lines: ({ width, height, classes, out, mask, backend, ms }) =>
       classes.map(({ index, label, share }) => [width, height, index, label, share, out, mask, backend, ms]),
   }),
+  async open(spec, options) {
+    const { Segmenter } = await import('../../../plugin/models/segmenter.js');
+    const { onPart } = options;
+    return openImageTask(spec, options, Segmenter, (model, backend) => ({
+      compute: async ({ input: { file, out, mask }, image }, later) => {
+        const start = performance.now();
+        const { classMap, classes, overlay } = await model.segment(image, {
+          mode: spec.options.mode,
+          overlay: out !== undefined,
+          onProgress: (_, { done, total }) => onPart?.(done, total),
+        });
+        const ms = tenths(performance.now() - start);
+        const { width, height } = image;
+        later(async () => {
+          if (out !== undefined && overlay)
+            await writeFileAtomically(out, await encodeImage(overlay, imageFormat(out)));
+          if (mask === undefined) return;
+          const { length } = model.classNames;
+          await writeFileAtomically(mask, await encodeClassMap(classMap, { width, height }, length));
+        });
+        const written = { ...(out !== undefined && { out }), ...(mask !== undefined && { mask }) };
+        return { file, width, height, classes, backend, ms, ...written };
+      },
+    }));
+  },
 };
-
-async function open(
-  spec: TaskSpec<SegmentOptions>,
-  options: OpenOptions,
-): Promise<Task<SegmentInput, Segmented>> {
-  const { Segmenter } = await import('../../../plugin/models/segmenter.js');
-  const { onPart } = options;
-  const workOf = (model: Segmenter, backend: StartedBackend): ImageWork<SegmentInput, Segmented> => ({
-    compute: async ({ input: { file, out, mask }, image }, later) => {
-      const start = performance.now();
-      const { classMap, classes, overlay } = await model.segment(image, {
-        mode: spec.options.mode,
-        overlay: out !== undefined,
-        onProgress: (_, { done, total }) => onPart?.(done, total),
-      });
-      const ms = tenths(performance.now() - start);
-      const { width, height } = image;
-      later(async () => {
-        if (out !== undefined && overlay)
-          await writeFileAtomically(out, await encodeImage(overlay, imageFormat(out)));
-        if (mask === undefined) return;
-        const { length } = model.classNames;
-        await writeFileAtomically(mask, await encodeClassMap(classMap, { width, height }, length));
-      });
-      const written = { ...(out !== undefined && { out }), ...(mask !== undefined && { mask }) };
-      return { file, width, height, classes, backend, ms, ...written };
-    },
-  });
-  return openImageTask(spec, options, (source) => Segmenter.load(source), workOf);
-}
