@@ -37,8 +37,19 @@ export function inProcess<Result>(program: string, job: object): Promise<Result>
   });
 }
 
-/** In such a process: measures the job on the backend wasm, and sends the result. */
+/** In such a process: measures the job, and sends the result. */
 export async function answer<Job, Result>(measure: (job: Job) => Promise<Result>): Promise<void> {
   process.send?.(await measure(JSON.parse(process.argv[2]) as Job));
   process.disconnect?.();
+}
+
+/** The same on the backend wasm. */
+export async function answerOnWasm<Job, Result>(measure: (job: Job) => Promise<Result>): Promise<void> {
+  const tf = await import('@tensorflow/tfjs-core');
+  await import('@tensorflow/tfjs-backend-wasm');
+  const { ready } = await import('../wasm/index.js');
+  tf.enableProdMode();
+  await tf.setBackend('wasm');
+  await ready();
+  await answer(measure);
 }

@@ -6,7 +6,7 @@ import { GrootV } from '../plugin/index.js';
 import { ready } from '../wasm/index.js';
 import { answer } from './child_process.js';
 import type { ColdFigures, ColdJob } from './cold.js';
-import { median } from './timing.js';
+import { median, timeUntil } from './timing.js';
 
 /** Predictions during which the engine recompiles WebAssembly with optimisation. */
 const WARM_UP = 4;
@@ -18,11 +18,7 @@ async function measure({ model: path, side }: ColdJob): Promise<ColdFigures> {
   const before = performance.now();
   const model = await GrootV.load(fileSystem(path));
   const loadMs = performance.now() - before;
-  const predict = async () => {
-    const start = performance.now();
-    await model.classify(image);
-    return performance.now() - start;
-  };
+  const predict = () => timeUntil(() => model.classify(image));
   const firstMs = await predict();
   for (let i = 0; i < WARM_UP; i++) await predict();
   const warm: number[] = [];

@@ -163,15 +163,8 @@ async function benchBatch(
 }
 
 /** The report as text. */
-export function formatCudaBench({
-  device,
-  date,
-  batch,
-  bandwidth,
-  callUs,
-  ops,
-  prediction,
-}: CudaBench): string {
+export function formatCudaBench(bench: CudaBench): string {
+  const { device, date, batch, bandwidth, callUs, ops, prediction } = bench;
   const rows = ops.map(
     ({ stage, op, us, movedUs }) =>
       `  ${stage}  ${op}: ${us.toFixed(1)} us, ${(us / movedUs).toFixed(2)} of moving its bytes`,

@@ -1,5 +1,4 @@
 /** The process in which dense.ts measures. */
-import '@tensorflow/tfjs-backend-wasm';
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
 import { fileSystem } from '../node/file_system.js';
@@ -9,8 +8,7 @@ import { openSource } from '../plugin/models/model_files.js';
 import { convolutionSpec } from '../plugin/ops/convolution.spec.js';
 import { linearSpec } from '../plugin/ops/linear.spec.js';
 import { treeScanSpec } from '../plugin/ops/tree_scan.spec.js';
-import { ready } from '../wasm/index.js';
-import { answer } from './child_process.js';
+import { answerOnWasm } from './child_process.js';
 import type { DenseJob, DenseTimes } from './dense.js';
 import { sharesOf } from './prediction.js';
 import { median, timeOf } from './timing.js';
@@ -105,8 +103,4 @@ function largestTwo(kernels: readonly Kernel[]): number {
 const size = (shape: readonly number[]) => shape.reduce((product, extent) => product * extent, 1);
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 
-tf.enableProdMode();
-await tf.setBackend('wasm');
-await tf.ready();
-await ready();
-await answer(measure);
+await answerOnWasm(measure);

@@ -11,7 +11,7 @@ import { modelSource } from '../node/model_source.js';
 import { GrootV, prepareImage, type RgbImage } from '../plugin/index.js';
 import { answer } from './child_process.js';
 import type { PipelineFigures, PipelineJob } from './images.js';
-import { median } from './timing.js';
+import { median, timeUntil } from './timing.js';
 
 /** Classes per row. */
 const TOP = 5;
@@ -41,7 +41,8 @@ async function measure({ model: path, folder, batch, rounds }: PipelineJob): Pro
   };
   const rates: { runMs: number; modelMs: number }[] = [];
   for (let round = 0; round <= rounds; round++) {
-    rates.push({ runMs: (await timed(run)) / images.length, modelMs: (await timed(alone)) / images.length });
+    const [runMs, modelMs] = [await timeUntil(run), await timeUntil(alone)];
+    rates.push({ runMs: runMs / images.length, modelMs: modelMs / images.length });
   }
   rates.shift(); // packs weights, fills caches
   model.dispose();
@@ -51,12 +52,6 @@ async function measure({ model: path, folder, batch, rounds }: PipelineJob): Pro
     modelMs: median(rates.map(({ modelMs }) => modelMs)),
     ratio: median(rates.map(({ runMs, modelMs }) => runMs / modelMs)),
   };
-}
-
-async function timed(work: () => Promise<void>): Promise<number> {
-  const start = performance.now();
-  await work();
-  return performance.now() - start;
 }
 
 await answer(measure);

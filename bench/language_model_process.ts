@@ -1,11 +1,9 @@
 /** The process in which language_model.ts measures: receives one job, sends one message. */
-import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { fileSystem } from '../node/file_system.js';
 import { GrootL, linear } from '../plugin/index.js';
 import { heapOfBackend } from '../wasm/heap.js';
-import { ready } from '../wasm/index.js';
-import { answer } from './child_process.js';
+import { answerOnWasm } from './child_process.js';
 import type { LanguageModelJob, LanguageModelTimes } from './language_model.js';
 import { nativeReadMs } from './native.js';
 import { streamingRead } from './streaming_read.js';
@@ -82,8 +80,4 @@ function productMs(projections: readonly tf.Tensor[], rows: number): number {
   return ms;
 }
 
-tf.enableProdMode();
-await tf.setBackend('wasm');
-await tf.ready();
-await ready();
-await answer(measure);
+await answerOnWasm(measure);

@@ -1,6 +1,5 @@
 /** Mamba language models of any size with random weights, as a HuggingFace folder. */
-
-import { open } from 'node:fs/promises';
+import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type GrootLSizes, grootLShapes } from '../converters/architectures/grootl/architecture.js';
 import { elementsOf } from '../converters/parameters.js';
@@ -74,7 +73,5 @@ export async function writeRandomMamba(directory: string, sizes: GrootLSizes, se
   } finally {
     await file.close();
   }
-  const config = await open(join(directory, 'config.json'), 'w');
-  await config.writeFile(JSON.stringify(mambaConfig(sizes)));
-  await config.close();
+  await writeFile(join(directory, 'config.json'), JSON.stringify(mambaConfig(sizes)));
 }

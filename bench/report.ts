@@ -83,41 +83,36 @@ export function environmentLine({ environment }: BenchReport): string {
   return `${backend}, ${threads} thread${threads === 1 ? '' : 's'}, ${cpu}, ${runtime}, tfjs ${tfjs}, ${date}`;
 }
 
-function tablesOf({
-  ops,
-  peak,
-  products,
-  convolutions,
-  scaling,
-  groups,
-  prediction,
-  page,
-  cold,
-  threads,
-  scans,
-  dense,
-  training,
-  language,
-  images,
-}: BenchReport): Table[] {
+function tablesOf(report: BenchReport): Table[] {
+  const of = <Figures>(figures: Figures | undefined, tables: (figures: Figures) => Table | Table[]) =>
+    figures === undefined ? [] : [tables(figures)].flat();
+  const limit = report.peak ? ` (this core can do ${report.peak.toFixed(0)} in 128-bit vectors)` : '';
   return [
-    ...(ops ? opTables(ops) : []),
-    ...(products
-      ? [productTable(products, peak ? ` (this core can do ${peak.toFixed(0)} in 128-bit vectors)` : '')]
-      : []),
-    ...(convolutions ? [convolutionTable(convolutions)] : []),
-    ...(scaling ? [scalingTable(scaling)] : []),
-    ...(groups ? [groupsTable(groups)] : []),
-    ...(prediction ? predictionTables(prediction, 'GrootV-T') : []),
-    ...(page ? pageTables(page) : []),
-    ...(cold ? [coldTable(cold)] : []),
-    ...(threads ? threadsTables(threads) : []),
-    ...(scans ? [scansTable(scans)] : []),
-    ...(dense ? denseTables(dense) : []),
-    ...(training ? [trainingTable(training)] : []),
-    ...(language ? [languageTable(language)] : []),
-    ...(images ? [imagesTable(images)] : []),
+    ...of(report.ops, opTables),
+    ...of(report.products, (products) => productTable(products, limit)),
+    ...of(report.convolutions, convolutionTable),
+    ...of(report.scaling, scalingTable),
+    ...of(report.groups, groupsTable),
+    ...of(report.prediction, (times) => predictionTables(times, 'GrootV-T')),
+    ...of(report.page, pageTables),
+    ...of(report.cold, coldTable),
+    ...of(report.threads, threadsTables),
+    ...of(report.scans, scansTable),
+    ...of(report.dense, denseTables),
+    ...of(report.training, trainingTable),
+    ...of(report.language, languageTable),
+    ...of(report.images, imagesTable),
   ];
+}
+
+/** @param columns the cell of a row for each header */
+function tableOf<Row>(
+  title: string,
+  rows: readonly Row[],
+  columns: Readonly<Record<string, (row: Row) => string>>,
+): Table {
+  const cells = Object.values(columns);
+  return { title, header: Object.keys(columns), rows: rows.map((row) => cells.map((cell) => cell(row))) };
 }
 
 function opTables(ops: readonly OpTime[]): Table[] {
@@ -166,83 +161,55 @@ function opTables(ops: readonly OpTime[]): Table[] {
 
 /** @param where follows the unit in the title */
 function productTable(products: readonly ProductTime[], where: string): Table {
-  return {
-    title: `Matrix products, GFLOP/s${where}`,
-    header: ['rows x inputs x outputs', 'linear', 'tfjs matMul', 'ratio', '8-bit weights'],
-    rows: products.map(({ shape, linear, matMul, int8 }) => [
-      shape,
-      linear.toFixed(1),
-      matMul.toFixed(1),
-      (linear / matMul).toFixed(2),
-      int8?.toFixed(1) ?? '',
-    ]),
-  };
+  return tableOf(`Matrix products, GFLOP/s${where}`, products, {
+    'rows x inputs x outputs': ({ shape }) => shape,
+    linear: ({ linear }) => linear.toFixed(1),
+    'tfjs matMul': ({ matMul }) => matMul.toFixed(1),
+    ratio: ({ linear, matMul }) => (linear / matMul).toFixed(2),
+    '8-bit weights': ({ int8 }) => int8?.toFixed(1) ?? '',
+  });
 }
 
 /** @param where follows the unit in the title */
 function convolutionTable(convolutions: readonly ConvolutionTime[], where = ''): Table {
-  return {
-    title: `Convolutions, GFLOP/s${where}`,
-    header: ['height x width x inputs -> outputs, filter', 'ours', 'tfjs', 'ratio'],
-    rows: convolutions.map(({ size, ours, builtIn }) => [
-      size,
-      ours.toFixed(1),
-      builtIn.toFixed(1),
-      (ours / builtIn).toFixed(2),
-    ]),
-  };
+  return tableOf(`Convolutions, GFLOP/s${where}`, convolutions, {
+    'height x width x inputs -> outputs, filter': ({ size }) => size,
+    ours: ({ ours }) => ours.toFixed(1),
+    tfjs: ({ builtIn }) => builtIn.toFixed(1),
+    ratio: ({ ours, builtIn }) => (ours / builtIn).toFixed(2),
+  });
 }
 
 function scalingTable(scaling: readonly ScalingTime[]): Table {
-  return {
-    title: 'Nanoseconds by number of vertices, 32 channels',
-    header: [
-      ...['vertices', 'scan, per vertex and channel', 'triad of the same bytes', 'tree, per vertex'],
-      ...['scan / native code', 'tree / native code'],
-    ],
-    rows: scaling.map(({ vertices, scanNs, triadNs, treeNs, nativeScanNs, nativeTreeNs }) => [
-      `${vertices}`,
-      scanNs.toFixed(2),
-      triadNs.toFixed(2),
-      treeNs.toFixed(1),
-      nativeScanNs ? (scanNs / nativeScanNs).toFixed(2) : '',
-      nativeTreeNs ? (treeNs / nativeTreeNs).toFixed(2) : '',
-    ]),
-  };
+  const ratio = (ns: number, nativeNs: number | undefined) => (nativeNs ? (ns / nativeNs).toFixed(2) : '');
+  return tableOf('Nanoseconds by number of vertices, 32 channels', scaling, {
+    vertices: ({ vertices }) => `${vertices}`,
+    'scan, per vertex and channel': ({ scanNs }) => scanNs.toFixed(2),
+    'triad of the same bytes': ({ triadNs }) => triadNs.toFixed(2),
+    'tree, per vertex': ({ treeNs }) => treeNs.toFixed(1),
+    'scan / native code': ({ scanNs, nativeScanNs }) => ratio(scanNs, nativeScanNs),
+    'tree / native code': ({ treeNs, nativeTreeNs }) => ratio(treeNs, nativeTreeNs),
+  });
 }
 
 function groupsTable(groups: readonly GroupTime[]): Table {
-  return {
-    title: 'Scans with one decay for all channels of a vertex',
-    header: [
-      'size, aggregate',
-      'us',
-      'relative to reading x and writing y',
-      'time with one decay per channel, relative',
-      'the same, decays expanded first',
-    ],
-    rows: groups.map(({ size, aggregate, us, streamUs, expandedUs, expandingUs }) => [
-      `${size}, ${aggregate}`,
-      us.toFixed(0),
-      (us / streamUs).toFixed(2),
-      (expandedUs / us).toFixed(2),
-      (expandingUs / us).toFixed(1),
-    ]),
-  };
+  return tableOf('Scans with one decay for all channels of a vertex', groups, {
+    'size, aggregate': ({ size, aggregate }) => `${size}, ${aggregate}`,
+    us: ({ us }) => us.toFixed(0),
+    'relative to reading x and writing y': ({ us, streamUs }) => (us / streamUs).toFixed(2),
+    'time with one decay per channel, relative': ({ us, expandedUs }) => (expandedUs / us).toFixed(2),
+    'the same, decays expanded first': ({ us, expandingUs }) => (expandingUs / us).toFixed(1),
+  });
 }
 
 function scansTable(times: readonly ScanTime[]): Table {
-  return {
-    title: 'Predictions by type of scan, random weights, batch 1',
-    header: ['network', 'ms', 'relative to the first', 'trees, ms', 'scans, ms'],
-    rows: times.map(({ network, side, scan, ms, ratio, treeMs, scanMs }) => [
-      `${network}, ${side} x ${side}, ${scan}`,
-      ms.toFixed(0),
-      ratio.toFixed(2),
-      treeMs.toFixed(1),
-      scanMs.toFixed(1),
-    ]),
-  };
+  return tableOf('Predictions by type of scan, random weights, batch 1', times, {
+    network: ({ network, side, scan }) => `${network}, ${side} x ${side}, ${scan}`,
+    ms: ({ ms }) => ms.toFixed(0),
+    'relative to the first': ({ ratio }) => ratio.toFixed(2),
+    'trees, ms': ({ treeMs }) => treeMs.toFixed(1),
+    'scans, ms': ({ scanMs }) => scanMs.toFixed(1),
+  });
 }
 
 function trainingTable(times: TrainingTimes): Table {
@@ -272,39 +239,37 @@ function trainingTable(times: TrainingTimes): Table {
 function denseTables(networks: readonly DenseTimes[]): Table[] {
   const megabytes = (bytes: number) => (bytes / 1e6).toFixed(0);
   return [
-    {
-      title:
-        'Dense prediction, random weights: convolutions larger than 1 x 1 compared with a matrix product, GFLOP/s',
-      header: ['network', 'ms', '1e9 multiply-adds', 'convolutions', 'product', 'ratio', 'other work, %'],
-      rows: networks.map((times) => [
-        `${times.name}, ${times.width} x ${times.height}`,
-        times.ms.toFixed(0),
-        times.multiplyAdds.toFixed(0),
-        times.convolutionRate.toFixed(1),
-        times.productRate.toFixed(1),
-        (times.convolutionRate / times.productRate).toFixed(2),
-        (100 * times.otherShare).toFixed(1),
-      ]),
-    },
-    {
-      title: 'Memory of these networks, MB, from loading on',
-      header: ['network', 'weights', 'largest two activations', 'peak', 'peak / (3 x weights + activations)'],
-      rows: networks.map(({ name, weightBytes, activationBytes, peakBytes }) => [
-        name,
-        ...[weightBytes, activationBytes, peakBytes].map(megabytes),
+    tableOf(
+      'Dense prediction, random weights: convolutions larger than 1 x 1 compared with a matrix product, GFLOP/s',
+      networks,
+      {
+        network: ({ name, width, height }) => `${name}, ${width} x ${height}`,
+        ms: ({ ms }) => ms.toFixed(0),
+        '1e9 multiply-adds': ({ multiplyAdds }) => multiplyAdds.toFixed(0),
+        convolutions: ({ convolutionRate }) => convolutionRate.toFixed(1),
+        product: ({ productRate }) => productRate.toFixed(1),
+        ratio: ({ convolutionRate, productRate }) => (convolutionRate / productRate).toFixed(2),
+        'other work, %': ({ otherShare }) => (100 * otherShare).toFixed(1),
+      },
+    ),
+    tableOf('Memory of these networks, MB, from loading on', networks, {
+      network: ({ name }) => name,
+      weights: ({ weightBytes }) => megabytes(weightBytes),
+      'largest two activations': ({ activationBytes }) => megabytes(activationBytes),
+      peak: ({ peakBytes }) => megabytes(peakBytes),
+      'peak / (3 x weights + activations)': ({ weightBytes, activationBytes, peakBytes }) =>
         (peakBytes / (3 * weightBytes + activationBytes)).toFixed(2),
-      ]),
-    },
+    }),
     ...networks.map(({ name, kernels }) => kernelTable(`Slowest kernels of ${name}`, kernels)),
   ];
 }
 
 function kernelTable(title: string, shares: readonly KernelShare[]): Table {
-  return {
-    title,
-    header: ['kernel', 'calls', 'ms'],
-    rows: shares.slice(0, LISTED).map(({ kernel, calls, ms }) => [kernel, `${calls}`, ms.toFixed(2)]),
-  };
+  return tableOf(title, shares.slice(0, LISTED), {
+    kernel: ({ kernel }) => kernel,
+    calls: ({ calls }) => `${calls}`,
+    ms: ({ ms }) => ms.toFixed(2),
+  });
 }
 
 function predictionTables(

@@ -29,6 +29,13 @@ export async function medianTimes<Name extends string>(
   >;
 }
 
+/** Milliseconds until a promise resolves. */
+export async function timeUntil(run: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await run();
+  return performance.now() - start;
+}
+
 /** Milliseconds of one call. */
 export function timeOf(run: () => unknown): number {
   const start = performance.now();

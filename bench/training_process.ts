@@ -1,6 +1,5 @@
 /** The process in which training.ts measures. */
 import '@tensorflow/tfjs';
-import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { OPS } from '../plugin/ops/index.js';
 import { hasOwnKernel } from '../plugin/ops/kernels.js';
@@ -11,8 +10,7 @@ import {
   decayedParameters,
   trainable,
 } from '../plugin/training/index.js';
-import { ready } from '../wasm/index.js';
-import { answer } from './child_process.js';
+import { answerOnWasm } from './child_process.js';
 import { randomGrootV } from './random_model.js';
 import { median, timeOf } from './timing.js';
 import type { TrainingFigures, TrainingJob } from './training.js';
@@ -82,8 +80,4 @@ function treeTime(step: () => void): number {
   return ms / total;
 }
 
-tf.enableProdMode();
-await tf.setBackend('wasm');
-await tf.ready();
-await ready();
-await answer(measure);
+await answerOnWasm(measure);
