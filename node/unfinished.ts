@@ -124,7 +124,8 @@ export function forget(path: string): void {
 
 /** Removes an unfinished output, and the folders created for it. */
 export function removeUnfinished(path: string): void {
-  rmSync(path, { recursive: true, force: true });
+  // Retried if a file is created in it at the same time, by a write in progress.
+  rmSync(path, { recursive: true, force: true, maxRetries: 3 });
   const made = unfinished.get(path);
   if (made === undefined) return;
   try {

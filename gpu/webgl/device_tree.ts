@@ -16,7 +16,7 @@
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { OutputSpec } from '../../plugin/ops/declaration.js';
-import { ranksOf, sortedButFirst } from './device_sort.js';
+import { ranksOf, singleDraws, sortedButFirst } from './device_sort.js';
 import { graphTable } from './graph_table.js';
 import type { WebglKernelArguments } from './kernels.js';
 import { CHOSEN_EDGES, JOIN_COMPONENTS, NEAREST_EDGES, WEIGHT_KEYS } from './programs/boruvka_programs.js';
@@ -83,7 +83,8 @@ export function deviceTree(
   const uniforms = { edges: numEdges, vertices: numVertices, root };
   const byVertex = batch * numVertices;
   const bySlot = batch * 2 * numEdges;
-  const { drawPoints, release } = kernel;
+  const { release } = kernel;
+  const draw = singleDraws(kernel, uniforms);
   const { textures } = kernel.cached([edges], `graph ${numVertices}`, () => ({
     textures: [kernel.upload(graphTable(kernel.read(edges), numVertices))],
     facts: undefined,
@@ -92,46 +93,20 @@ export function deviceTree(
 
   const forest = spanningForest(weights, graph, sizes, kernel);
   const edgeIndex = sortedButFirst(forest, batch, numVertices, outputs[0], kernel);
-  const [chosen] = drawPoints({
-    program: CHOSEN_EDGES,
-    inputs: { forest },
-    uniforms,
-    points: byVertex,
-    outputs: [batch * numEdges],
-    background: 0,
-  });
+  const chosen = draw(CHOSEN_EDGES, { forest }, byVertex, batch * numEdges, 0);
   release(forest);
 
-  const [round] = drawPoints({
-    program: ROUND_TOUR,
-    inputs: { graph, chosen },
-    uniforms,
-    points: bySlot,
-    outputs: [bySlot],
-  });
+  const round = draw(ROUND_TOUR, { graph, chosen }, bySlot);
   release(chosen);
   const rankedRound = sumToEnd(round, sizes, kernel);
-  const [ascending] = drawPoints({
-    program: ASCENDING_TOUR,
-    inputs: { graph, tour: rankedRound },
-    uniforms,
-    points: bySlot,
-    outputs: [bySlot],
-  });
+  const ascending = draw(ASCENDING_TOUR, { graph, tour: rankedRound }, bySlot);
   release(rankedRound);
   const rankedAscending = sumToEnd(ascending, sizes, kernel);
-  const [places] = drawPoints({
-    program: TOUR_PLACES,
-    inputs: { graph, tour: rankedAscending },
-    uniforms,
-    points: bySlot,
-    outputs: [byVertex],
-    background: -1,
-  });
+  const places = draw(TOUR_PLACES, { graph, tour: rankedAscending }, bySlot, byVertex, -1);
   release(rankedAscending);
 
   const positions = ranksOf(places, batch, numVertices, kernel);
-  const [order, parent] = drawPoints({
+  const [order, parent] = kernel.drawPoints({
     program: BREADTH_FIRST,
     inputs: { positions, places },
     uniforms,
@@ -147,47 +122,21 @@ export function deviceTree(
  */
 function spanningForest(weights: TensorInfo, graph: TensorInfo, sizes: Sizes, kernel: Kernel): TensorInfo {
   const { batch, edges, vertices } = sizes;
-  const { drawPoints, release } = kernel;
+  const { release } = kernel;
+  const draw = singleDraws(kernel, { edges, vertices, steps: Math.ceil(Math.sqrt(vertices)) });
   const byVertex = batch * vertices;
   const flatWeights = kernel.flat(weights);
-  const [keys] = drawPoints({
-    program: WEIGHT_KEYS,
-    inputs: { weights: flatWeights },
-    uniforms: {},
-    points: batch * edges,
-    outputs: [batch * edges],
-  });
+  const keys = draw(WEIGHT_KEYS, { weights: flatWeights }, batch * edges);
   release(flatWeights);
   const ranks = ranksOf(keys, batch, edges, kernel);
   release(keys);
 
-  const uniforms = { edges, vertices, steps: Math.ceil(Math.sqrt(vertices)) };
   // Without points there is no draw: every vertex is a component.
-  let [forest] = drawPoints({
-    program: JOIN_COMPONENTS,
-    inputs: { forest: ranks, nearest: ranks },
-    uniforms,
-    points: 0,
-    outputs: [byVertex],
-    background: -1,
-  });
+  let forest = draw(JOIN_COMPONENTS, { forest: ranks, nearest: ranks }, 0, byVertex, -1);
   // Every round at least halves the number of components.
   for (let components = vertices; components > 1; components = Math.floor(components / 2)) {
-    const [nearest] = drawPoints({
-      program: NEAREST_EDGES,
-      inputs: { graph, ranks, forest },
-      uniforms,
-      points: batch * 2 * edges,
-      outputs: [byVertex],
-      background: -1,
-    });
-    const [joined] = drawPoints({
-      program: JOIN_COMPONENTS,
-      inputs: { forest, nearest },
-      uniforms,
-      points: byVertex,
-      outputs: [byVertex],
-    });
+    const nearest = draw(NEAREST_EDGES, { graph, ranks, forest }, batch * 2 * edges, byVertex, -1);
+    const joined = draw(JOIN_COMPONENTS, { forest, nearest }, byVertex);
     release(forest);
     release(nearest);
     forest = joined;
@@ -197,25 +146,16 @@ function spanningForest(weights: TensorInfo, graph: TensorInfo, sizes: Sizes, ke
 }
 
 /** List ranking: sums along a tour from every slot to the end. Frees the tour. */
-function sumToEnd(
-  tour: TensorInfo,
-  { batch, edges, vertices }: Sizes,
-  { drawPoints, release }: Kernel,
-): TensorInfo {
+function sumToEnd(tour: TensorInfo, { batch, edges, vertices }: Sizes, kernel: Kernel): TensorInfo {
   const length = 2 * (vertices - 1);
   const draws = Math.max(1, Math.ceil(Math.log(length) / Math.log(MAX_LIST_STEPS)));
   // A slot that covers `reach` elements of the list adds others until it covers `factor` times as many.
   const factor = Math.ceil(length ** (1 / draws));
+  const draw = singleDraws(kernel, { slots: 2 * edges, steps: factor - 1 });
   let current = tour;
   for (let reach = 1; reach < length; reach *= factor) {
-    const [next] = drawPoints({
-      program: SUM_ALONG_TOUR,
-      inputs: { tour: current },
-      uniforms: { slots: 2 * edges, steps: factor - 1 },
-      points: batch * 2 * edges,
-      outputs: [batch * 2 * edges],
-    });
-    release(current);
+    const next = draw(SUM_ALONG_TOUR, { tour: current }, batch * 2 * edges);
+    kernel.release(current);
     current = next;
   }
   return current;

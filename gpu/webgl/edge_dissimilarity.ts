@@ -57,28 +57,19 @@ function edgeDissimilarityProgram(shape: readonly number[], metric: Metric): Pac
 
 registerWebglKernel(
   EdgeDissimilarity,
-  ({
-    inputs: { features, edges },
-    outputs: [{ shape }],
-    attributes,
-    draw,
-    cached,
-    upload,
-    read,
-    runOnHost,
-  }) => {
+  ({ inputs: { features, edges }, outputs: [{ shape }], attributes, ...kernel }) => {
     const [, numVertices, channels] = features.shape;
-    if (channels === 0) return runOnHost(); // there are no textures without channels
+    if (channels === 0) return kernel.runOnHost(); // there are no textures without channels
     // A copy, so that the host keeps the edges for the tree that is built from them. A texel is two edges.
-    const { textures } = cached([edges], 'edges', () => {
+    const { textures } = kernel.cached([edges], 'edges', () => {
       const [numEdges] = edges.shape;
       const values = new Float32Array(4 * Math.ceil(numEdges / 2));
-      values.set(read(edges));
+      values.set(kernel.read(edges));
       const table = { values, shape: [2 * Math.ceil(numEdges / 2), 2] };
-      return { textures: [upload(table)], facts: undefined };
+      return { textures: [kernel.upload(table)], facts: undefined };
     });
     const program = edgeDissimilarityProgram(shape, attributes.metric);
-    return [draw(program, [features, ...textures], [numVertices, channels])];
+    return [kernel.draw(program, [features, ...textures], [numVertices, channels])];
   },
   { exact: true },
 );

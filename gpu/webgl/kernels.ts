@@ -134,6 +134,10 @@ export function registerWebglKernel<D extends OpDeclaration>(
     const { inputs, attributes, outputs, backend } = args;
     const { webgl, cache, points } = hostOf(backend);
     const made = new Set<TensorInfo>();
+    const keep = (tensor: TensorInfo) => {
+      made.add(tensor);
+      return tensor;
+    };
     const release = (tensor: TensorInfo) => {
       if (made.delete(tensor)) webgl.disposeIntermediateTensorInfo(tensor);
     };
@@ -145,33 +149,21 @@ export function registerWebglKernel<D extends OpDeclaration>(
         attributes,
         draw: (program, inputs, uniforms = []) => {
           const values = uniforms.map((value) => [value]);
-          const result = webgl.runWebGLProgram(program, inputs, 'float32', values, true);
-          made.add(result);
-          return result;
+          return keep(webgl.runWebGLProgram(program, inputs, 'float32', values, true));
         },
         drawPoints: ({ outputs, ...draw }) => {
-          const results = outputs.map((output) => {
-            const result =
-              typeof output === 'number' ? emptyTexture(webgl, output) : emptyOutput(webgl, output);
-            made.add(result);
-            return result;
-          });
+          const results = outputs.map((output) =>
+            keep(typeof output === 'number' ? emptyTexture(webgl, output) : emptyOutput(webgl, output)),
+          );
           points.draw({ ...draw, outputs: results });
           return results;
         },
         flat: (tensor) => {
           webgl.uploadToGPU(tensor.dataId);
           const { isPacked, slice } = webgl.texData.get(tensor.dataId);
-          if (!isPacked && !slice) return tensor;
-          const result = webgl.unpackTensor(tensor);
-          made.add(result);
-          return result;
+          return isPacked || slice ? keep(webgl.unpackTensor(tensor)) : tensor;
         },
-        upload: (table) => {
-          const result = upload(webgl, table);
-          made.add(result);
-          return result;
-        },
+        upload: (table) => keep(upload(webgl, table)),
         release,
         read: (tensor) => webgl.readSync(tensor.dataId) as Int32Array,
         cached: <Facts>(sources: readonly TensorInfo[], name: string, make: () => CachedTextures<Facts>) => {

@@ -7,7 +7,7 @@ import type { OpDeclaration } from '../../plugin/ops/declaration.js';
 import { SelectiveScan } from '../../plugin/ops/selective_scan.js';
 import { SelectiveTreeScan } from '../../plugin/ops/selective_tree_scan.js';
 import { registerWebglKernel, type WebglKernelArguments } from './kernels.js';
-import { chainCompositionProgram } from './programs/chain_composition_program.js';
+import { affineCompositionProgram } from './programs/affine_composition_program.js';
 import { lastStateProgram, selectiveReadoutProgram } from './programs/selective_readout_program.js';
 import {
   type StateGroup,
@@ -65,7 +65,7 @@ function scan(inputs: ScanInputs, { inputScale, treeWeight, tree }: Options, ker
       sizes,
     );
     for (let round = 0; 2 ** round < length; round++) {
-      const next = draw(chainCompositionProgram(shape), [chain], [round]);
+      const next = draw(affineCompositionProgram(shape, 'chain'), [chain], [round]);
       release(chain);
       chain = next;
     }

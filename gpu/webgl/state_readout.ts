@@ -34,6 +34,5 @@ registerWebglKernel(StateReadout, ({ inputs, attributes, draw }) => {
   const ofState = draw(momentsProgram(shape), [state], moments);
   const mixed = draw(mixedStateProgram(shape), [state, ofState, stateGamma, stateBeta, outputGate, skip, x]);
   const ofMixed = draw(momentsProgram(shape), [mixed], moments);
-  const readout = normalizeProgram(shape, { gated: true });
-  return [draw(readout, [mixed, ofMixed, outputGamma, outputBeta, gate])];
+  return [draw(normalizeProgram(shape, true), [mixed, ofMixed, outputGamma, outputBeta, gate])];
 });

@@ -1,6 +1,7 @@
 /** Textures that our shaders read and write, in addition to those of tfjs. */
 import type { MathBackendWebGL } from '@tensorflow/tfjs-backend-webgl';
 import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { sizeOf } from '../../plugin/kernels/sizes.js';
 
 /** Numbers for a texture, in the order of its texels: see packed.ts. */
 export interface Table {
@@ -25,12 +26,7 @@ const UPLOAD = 1;
  * size. No draw.
  */
 export function upload(backend: MathBackendWebGL, { values, shape }: Table): TensorInfo {
-  const tensor = backend.makeTensorInfo(shape, 'float32');
-  const [width, height] = foldedSize(values.length / 4);
-  const data = backend.texData.get(tensor.dataId);
-  data.usage = UPLOAD;
-  data.isPacked = true;
-  data.texShape = [2 * height, 2 * width];
+  const [tensor, width, height] = packedTensor(backend, shape, UPLOAD);
   backend
     .getGPGPUContext()
     .uploadDenseMatrixToTexture(backend.getTexture(tensor.dataId), width, height, values);
@@ -39,13 +35,7 @@ export function upload(backend: MathBackendWebGL, { values, shape }: Table): Ten
 
 /** Creates an empty texture of `count` texels, four numbers each, as a draw target. */
 export function emptyTexture(backend: MathBackendWebGL, count: number): TensorInfo {
-  const tensor = backend.makeTensorInfo([1, 2, 2 * count], 'float32');
-  const [width, height] = foldedSize(count);
-  const data = backend.texData.get(tensor.dataId);
-  data.usage = RENDER;
-  data.isPacked = true;
-  data.texShape = [2 * height, 2 * width];
-  return tensor;
+  return packedTensor(backend, [1, 2, 2 * count], RENDER)[0];
 }
 
 /**
@@ -62,8 +52,20 @@ export function emptyOutput(
   return tensor;
 }
 
-/** Width and height, nearly square. */
-function foldedSize(texels: number): [number, number] {
+/** Returns a packed tensor without values, and the width and height of its texture, which is nearly square. */
+function packedTensor(
+  backend: MathBackendWebGL,
+  shape: number[],
+  usage: number,
+): [tensor: TensorInfo, width: number, height: number] {
+  const texels = sizeOf(shape) / 4;
   const width = 2 ** Math.ceil(Math.log2(Math.max(1, texels)) / 2);
-  return [width, Math.max(1, Math.ceil(texels / width))];
+  const height = Math.max(1, Math.ceil(texels / width));
+  const tensor = backend.makeTensorInfo(shape, 'float32');
+  Object.assign(backend.texData.get(tensor.dataId), {
+    usage,
+    isPacked: true,
+    texShape: [2 * height, 2 * width],
+  });
+  return [tensor, width, height];
 }

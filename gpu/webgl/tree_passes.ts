@@ -78,7 +78,7 @@ export class TreePasses {
 
   /** Root to leaves: values[v] += decay[v] * values[p], the transpose of subtreeSums. One draw per layer. */
   spread(start: TensorInfo): TensorInfo {
-    return this.double(affineCompositionProgram(start.shape), start, 'release');
+    return this.double(affineCompositionProgram(start.shape, 'tree'), start, 'release');
   }
 
   /** Root to leaves, from the sums over subtrees to those over the whole tree. One draw per layer, plus one. */

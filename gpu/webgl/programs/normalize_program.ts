@@ -8,9 +8,8 @@ export const NORMALIZE = `
 `;
 
 /** (x - mean) * inverseDeviation * gamma + beta over [batch, rows, C], times a gate of that shape if there is one. */
-export function normalizeProgram(shape: readonly number[], options: { gated?: boolean } = {}): PackedProgram {
-  const { gated = false } = options;
-  return new PackedProgram(shape, {
+export const normalizeProgram = (shape: readonly number[], gated = false): PackedProgram =>
+  new PackedProgram(shape, {
     inputs: ['x', 'moments', 'gamma', 'beta', ...(gated ? ['gate'] : [])],
     functions: NORMALIZE,
     body: `
@@ -24,4 +23,3 @@ export function normalizeProgram(shape: readonly number[], options: { gated?: bo
       setOutput(${gated ? 'y * texelAt(gate, gateTexShape, index)' : 'y'});
     `,
   });
-}

@@ -41,6 +41,9 @@ function variables(first: string[], { hasTree, hasPartial }: Parts): string[] {
   return ['chain', ...first, ...(hasTree ? ['sums', 'tree'] : []), ...(hasPartial ? ['partial'] : [])];
 }
 
+/** GLSL: the result of the earlier groups. */
+const PARTIAL = 'texelAt(partial, partialTexShape, texelIndex(at.x, at.y, at.z, outShape[1], outShape[2]))';
+
 /**
  * y[t, d] = sum over the states n of a group of state[t, d, n] * outputGate[t, n], plus that of the earlier groups.
  * @param shape [B, L, D]
@@ -65,12 +68,7 @@ export const selectiveReadoutProgram = (shape: readonly number[], parts: Parts):
     `,
     body: `
       vec4 y = vec4(readOut(at.x, at.y, at.z), readOut(at.x, at.y + 1, at.z));
-      ${
-        parts.hasPartial
-          ? 'y += texelAt(partial, partialTexShape, texelIndex(at.x, at.y, at.z, outShape[1], outShape[2]));'
-          : ''
-      }
-      setOutput(y);
+      setOutput(${parts.hasPartial ? `y + ${PARTIAL}` : 'y'});
     `,
   });
 
@@ -84,12 +82,7 @@ export const lastStateProgram = (shape: readonly number[], parts: Parts): Packed
     uniforms: UNIFORMS,
     functions: stateOfToken(parts.hasTree),
     body: `
-      vec4 result = vec4(0);
-      ${
-        parts.hasPartial
-          ? 'result = texelAt(partial, partialTexShape, texelIndex(at.x, at.y, at.z, outShape[1], outShape[2]));'
-          : ''
-      }
+      vec4 result = ${parts.hasPartial ? PARTIAL : 'vec4(0)'};
       for (int column = 0; column < 2; column++) {
         int g = at.z + column - firstState;
         if (g < 0 || g >= groupStates) continue;
