@@ -194,9 +194,12 @@ function failureOf(watch: Watch, buffer: object | null | undefined): WebgpuError
 }
 
 function throwIfStale(backend: WebGPUBackend, watch: Watch, dataId: object): void {
+  throwIfFailed(watch, backend.tensorMap.get(dataId).resource);
+}
+
+function throwIfFailed(watch: Watch, buffer: object | null | undefined): void {
   if (watch.lost) throw watch.lost;
-  const { resource } = backend.tensorMap.get(dataId);
-  const error = failureOf(watch, resource);
+  const error = failureOf(watch, buffer);
   if (error) throw error;
 }
 
@@ -212,11 +215,6 @@ async function readChecked(
   const { values, resource } = backend.tensorMap.get(dataId) ?? {};
   if (resource == null) return read(dataId); // on the host, or composed of two parts that are read here
   throwIfStale(backend, watch, dataId);
-  const throwIfFailed = () => {
-    if (watch.lost) throw watch.lost;
-    const error = failureOf(watch, resource);
-    if (error) throw error;
-  };
   let stopWaiting = () => {};
   const loss = new Promise<never>((_, reject) => {
     watch.waiting.add(reject);
@@ -226,7 +224,7 @@ async function readChecked(
     const reading = read(dataId); // submits everything recorded so far, unless it was already read
     const checked = values == null ? closeWindow(backend, watch) : watch.checked;
     const [result] = await Promise.race([Promise.allSettled([reading, checked]), loss]);
-    throwIfFailed();
+    throwIfFailed(watch, resource);
     if (result.status === 'fulfilled') return result.value;
     await Promise.race([loss, new Promise((resolve) => setTimeout(resolve, LOSS_IS_KNOWN_MS))]);
     throw result.reason;

@@ -7,7 +7,7 @@ import { elements, type Running } from './elements.js';
 import { ACTIVATIONS } from './functions.js';
 import { keptBuffers } from './kept_buffers.js';
 import { registerWebgpuKernel } from './kernels.js';
-import { countTiles, PRODUCT_NUMBERS, type Tile, tiledProduct, tileFor } from './matrix_product.js';
+import { PRODUCT_NUMBERS, type Tile, termsOf, tiledProduct, tilesFor } from './matrix_product.js';
 import { programs } from './program.js';
 import { type Binding, FLOAT16_WEIGHTS_FLAG, type Runner } from './runner.js';
 
@@ -50,16 +50,12 @@ const product = programs('Linear', (options: Options) => {
     },
     writes: { y: type, ...(hasGate && { gate: type }) },
     numbers: { ...PRODUCT_NUMBERS, columns: 'u32', first: 'u32' },
-    code: tiledProduct(options, ACTIVATIONS[options.activation] + X_AT + access(options)),
+    code: tiledProduct(
+      options,
+      ACTIVATIONS[options.activation] + termsOf('x', 'row * numbers.terms + term') + access(options),
+    ),
   };
 });
-
-const X_AT = `
-  fn a_at(row: u32, term: u32) -> f32 {
-    if (row >= numbers.rows || term >= numbers.terms) { return 0.0; }
-    return x[row * numbers.terms + term];
-  }
-`;
 
 function access(options: Options): string {
   const { hasBias, inFours, inHalves } = options;
@@ -161,8 +157,7 @@ export function runLinear(
   const [terms, columns] = weights.shape;
   const [first, end] = part ?? [0, columns];
   const outputs = end - first;
-  const tile = tileFor(rows, limits.lanes);
-  const { acrossAll, workgroups } = countTiles(tile, rows, outputs);
+  const { tile, acrossAll, workgroups } = tilesFor(rows, outputs, limits);
   const runs = [columns, first, gate ? outputs / 2 : outputs];
   const inFours = runs.every((count) => count % 4 === 0);
   const inHalves = inFours && storesHalves();

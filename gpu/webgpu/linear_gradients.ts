@@ -4,8 +4,17 @@ import { LinearInputGradient, LinearWeightGradient, RowSum, usedColumns } from '
 import { columns } from './columns.js';
 import { floats } from './elements.js';
 import { registerWebgpuKernel } from './kernels.js';
-import { countTiles, PRODUCT_NUMBERS, type Tile, tiledProduct, tileFor } from './matrix_product.js';
+import { PRODUCT_NUMBERS, type Tile, termsOf, tiledProduct, tilesFor } from './matrix_product.js';
 import { programs } from './program.js';
+
+/** WGSL that writes sums to a buffer. */
+const finishAs = (name: string) => `
+  fn finish(row: u32, column: u32, sums: vec4<f32>) {
+    for (var j = 0u; j < min(4, numbers.outputs - column); j++) {
+      ${name}[row * numbers.outputs + column + j] = sums[j];
+    }
+  }
+`;
 
 /** dy @ the transpose of the used columns of weights. */
 const inputGradient = programs('LinearInputGradient', (tile: Tile) => ({
@@ -15,10 +24,7 @@ const inputGradient = programs('LinearInputGradient', (tile: Tile) => ({
   code: tiledProduct(
     tile,
     `
-      fn a_at(row: u32, term: u32) -> f32 {
-        if (row >= numbers.rows || term >= numbers.terms) { return 0.0; }
-        return dy[row * numbers.terms + term];
-      }
+      ${termsOf('dy', 'row * numbers.terms + term')}
       fn b_at(term: u32, column: u32) -> vec4<f32> {
         var four = vec4(0.0);
         if (term >= numbers.terms) { return four; }
@@ -27,11 +33,7 @@ const inputGradient = programs('LinearInputGradient', (tile: Tile) => ({
         }
         return four;
       }
-      fn finish(row: u32, column: u32, sums: vec4<f32>) {
-        for (var j = 0u; j < min(4, numbers.outputs - column); j++) {
-          dx[row * numbers.outputs + column + j] = sums[j];
-        }
-      }
+      ${finishAs('dx')}
     `,
   ),
 }));
@@ -40,8 +42,7 @@ registerWebgpuKernel(LinearInputGradient, ({ inputs, outputs, shapes, attributes
   const [inputChannels, columns] = shapes.weights;
   const [first, end] = usedColumns(columns, attributes);
   const rows = rowsOf(shapes.dy);
-  const tile = tileFor(rows, limits.lanes);
-  const { acrossAll, workgroups } = countTiles(tile, rows, inputChannels);
+  const { tile, acrossAll, workgroups } = tilesFor(rows, inputChannels, limits);
   dispatch(inputGradient(tile), {
     bind: { ...inputs, ...outputs },
     numbers: { rows, terms: end - first, columns, first, outputs: inputChannels, acrossAll },
@@ -57,10 +58,7 @@ const weightGradient = programs('LinearWeightGradient', (tile: Tile) => ({
   code: tiledProduct(
     tile,
     `
-      fn a_at(row: u32, term: u32) -> f32 {
-        if (row >= numbers.rows || term >= numbers.terms) { return 0.0; }
-        return x[term * numbers.rows + row];
-      }
+      ${termsOf('x', 'term * numbers.rows + row')}
       fn b_at(term: u32, column: u32) -> vec4<f32> {
         var four = vec4(0.0);
         if (term >= numbers.terms) { return four; }
@@ -71,11 +69,7 @@ const weightGradient = programs('LinearWeightGradient', (tile: Tile) => ({
         }
         return four;
       }
-      fn finish(row: u32, column: u32, sums: vec4<f32>) {
-        for (var j = 0u; j < min(4, numbers.outputs - column); j++) {
-          dweights[row * numbers.outputs + column + j] = sums[j];
-        }
-      }
+      ${finishAs('dweights')}
     `,
   ),
 }));
@@ -84,8 +78,7 @@ registerWebgpuKernel(LinearWeightGradient, ({ inputs, outputs, shapes, attribute
   const { columns } = attributes;
   const [first, end] = usedColumns(columns, attributes);
   const inputChannels = shapes.x[shapes.x.length - 1];
-  const tile = tileFor(inputChannels, limits.lanes);
-  const { acrossAll, workgroups } = countTiles(tile, inputChannels, columns);
+  const { tile, acrossAll, workgroups } = tilesFor(inputChannels, columns, limits);
   dispatch(weightGradient(tile), {
     bind: { ...inputs, ...outputs },
     numbers: { rows: inputChannels, terms: rowsOf(shapes.x), outputs: columns, first, end, acrossAll },

@@ -3,6 +3,7 @@
  * sum, so that enough of them run; their partial sums are added in workgroup memory, without a second dispatch.
  */
 import { entryPoint, type Variant } from './program.js';
+import type { KernelLimits } from './runner.js';
 
 /** Bytes of workgroup memory that a product uses: available on every device. */
 const WORKGROUP_BYTES = 16384;
@@ -22,24 +23,31 @@ export interface Tile extends Variant {
   readonly depth: number;
 }
 
-/** @param lanes a power of 2, at least 32 */
-export function tileFor(rows: number, lanes: number): Tile {
+/**
+ * The tiles of a product: their form, their number in each row of tiles, and in all.
+ * @param limits `lanes` is a power of 2, at least 32
+ */
+export function tilesFor(rows: number, columns: number, { lanes }: Pick<KernelLimits, 'lanes'>) {
   const side = rows >= MANY_ROWS && lanes >= 256 ? 16 : 8;
   const [down, across] = rows <= 4 ? [1, 8] : [Math.min(side, lanes / 8), side];
   const parts = lanes / (down * across);
   let depth = MOST_DEPTH;
   while (BYTES_OF_FOUR * parts * depth * (down + across) > WORKGROUP_BYTES) depth /= 2;
-  return { down, across, parts, depth };
-}
-
-/** Number of tiles per row of tiles, and in all. */
-export function countTiles({ down, across }: Tile, rows: number, columns: number) {
+  const tile: Tile = { down, across, parts, depth };
   const acrossAll = Math.ceil(columns / (4 * across));
-  return { acrossAll, workgroups: Math.ceil(rows / (4 * down)) * acrossAll };
+  return { tile, acrossAll, workgroups: Math.ceil(rows / (4 * down)) * acrossAll };
 }
 
 /** Numbers that {@link tiledProduct} needs; a program may have more. */
 export const PRODUCT_NUMBERS = { rows: 'u32', terms: 'u32', outputs: 'u32', acrossAll: 'u32' } as const;
+
+/** WGSL: `a_at` of a product, from an index in a buffer. */
+export const termsOf = (name: string, index: string) => `
+  fn a_at(row: u32, term: u32) -> f32 {
+    if (row >= numbers.rows || term >= numbers.terms) { return 0.0; }
+    return ${name}[${index}];
+  }
+`;
 
 /**
  * WGSL of a product with `numbers.rows` x `numbers.outputs` sums of `numbers.terms`.

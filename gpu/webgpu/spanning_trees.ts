@@ -15,6 +15,8 @@ import { planOf } from './tree_plan.js';
 /** Longer lists of neighbours are sorted by all invocations together. */
 const MOST_BY_ONE = 16;
 
+type TreesKernel = Pick<WebgpuKernelArguments<never>, 'dispatch' | 'scratch' | 'limits' | 'runner'>;
+
 interface TreesCall {
   readonly inputs: { readonly weights: TensorInfo; readonly edges: TensorInfo };
   readonly outputs: { readonly order: TensorInfo; readonly parent: TensorInfo };
@@ -58,12 +60,7 @@ ${entryPoint(variant.lanes)} {
 }`,
   }));
   return (
-    {
-      dispatch,
-      scratch,
-      limits,
-      runner,
-    }: Pick<WebgpuKernelArguments<never>, 'dispatch' | 'scratch' | 'limits' | 'runner'>,
+    { dispatch, scratch, limits, runner }: TreesKernel,
     { inputs, outputs, numbers }: TreesCall,
   ): void => {
     const [batch, numEdges] = inputs.weights.shape;
