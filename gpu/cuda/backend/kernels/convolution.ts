@@ -1,23 +1,32 @@
 /** Convolutions and their gradients: convolution.cu; 1 x 1 convolutions are plain matrix products. */
-import { backend_util, type NamedAttrMap, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { type TensorInfo, util } from '@tensorflow/tfjs-core';
 import type { Block } from '../allocator.js';
 import { checkShape } from '../arguments.js';
-import { type DeviceTensor, type KernelCall, registerBuiltInKernel } from '../kernels.js';
+import { type KernelCall, registerBuiltInKernel } from '../kernels.js';
 import { TILE_THREADS } from './constants.js';
 import { type Epilogue, epilogueArguments, PLAIN } from './epilogue.js';
-import { type ConvolutionAttributes, registerConvolution, type Shape4D } from './forward_convolution.js';
+import { convolutionInfo, type InfoOf, registerConvolution } from './forward_convolution.js';
 import { multiply, type Shares, type SumsShape, shareOut, tiles } from './matrix_product.js';
-import {
-  areFloats,
-  inPositions,
-  isEmpty,
-  outPositions,
-  type WindowInfo,
-  windowArgument,
-  windowOf,
-} from './window.js';
+import { areFloats, inPositions, isEmpty, outPositions, type WindowInfo, windowArgument } from './window.js';
 
-registerConvolution('Conv2D', 'FusedConv2D', infoOf, convolution);
+const infoOf: InfoOf = (...given) => convolutionInfo(false, ...given);
+
+registerConvolution(['Conv2D', 'FusedConv2D'], infoOf, (call, x, filter, info, epilogue) => {
+  const y = call.output(info.outShape, 'float32');
+  const [m, n] = [outPositions(info), info.outChannels];
+  const given = [call.input(x), call.input(filter)] as const;
+  if (isPointwise(info)) {
+    multiply(call, { a: given[0], b: given[1], c: y, m, n, k: info.inChannels, epilogue });
+    return y;
+  }
+  const terms = info.filterHeight * info.filterWidth * info.inChannels;
+  shareImage(call, y, info, { rows: m, columns: n, terms, epilogue }, (to, { shares, terms }, last) => {
+    const grid = { blocks: tiles(m, n, shares), threads: TILE_THREADS };
+    const window = windowArgument(info);
+    call.launch('convolution', grid, ...given, to, window, shares, terms, ...epilogueArguments(last));
+  });
+  return y;
+});
 
 registerBuiltInKernel('Conv2DBackpropInput', ({ inputs, attrs, call, onCpu }) => {
   const { dy, filter } = inputs as Record<'dy' | 'filter', TensorInfo>;
@@ -69,29 +78,6 @@ registerBuiltInKernel('Conv2DBackpropFilter', ({ inputs, attrs, call, onCpu }) =
   return dFilter;
 });
 
-function convolution(
-  call: KernelCall,
-  x: TensorInfo,
-  filter: TensorInfo,
-  info: WindowInfo,
-  epilogue: Epilogue,
-): DeviceTensor {
-  const y = call.output(info.outShape, 'float32');
-  const [m, n] = [outPositions(info), info.outChannels];
-  const given = [call.input(x), call.input(filter)] as const;
-  if (isPointwise(info)) {
-    multiply(call, { a: given[0], b: given[1], c: y, m, n, k: info.inChannels, epilogue });
-    return y;
-  }
-  const terms = info.filterHeight * info.filterWidth * info.inChannels;
-  shareImage(call, y, info, { rows: m, columns: n, terms, epilogue }, (to, { shares, terms }, last) => {
-    const grid = { blocks: tiles(m, n, shares), threads: TILE_THREADS };
-    const window = windowArgument(info);
-    call.launch('convolution', grid, ...given, to, window, shares, terms, ...epilogueArguments(last));
-  });
-  return y;
-}
-
 /**
  * Like `shareOut`; but sums written with channels first are not split, because the kernel that adds the parts only supports
  * rows.
@@ -106,29 +92,6 @@ function shareImage(
   const { terms, epilogue = PLAIN } = shape;
   if (isChannelsFirst(info)) launch(output, { shares: 1, terms }, epilogue);
   else shareOut(call, output, shape, launch);
-}
-
-function infoOf(
-  call: KernelCall,
-  inShape: readonly number[],
-  filterShape: readonly number[],
-  attrs: NamedAttrMap,
-): WindowInfo {
-  const { strides, pad, dataFormat, dilations, dimRoundingMode } = attrs as object as ConvolutionAttributes;
-  const info = windowOf(call, { x: inShape, filter: filterShape }, () =>
-    backend_util.computeConv2DInfo(
-      inShape as Shape4D,
-      filterShape as Shape4D,
-      strides,
-      dilations ?? 1,
-      pad,
-      dimRoundingMode,
-      false,
-      backend_util.convertConv2DDataFormat(dataFormat),
-    ),
-  );
-  checkShape(call.op, 'filter', filterShape, [undefined, undefined, info.inChannels, undefined]);
-  return info;
 }
 
 function isChannelsFirst({ dataFormat }: WindowInfo): boolean {

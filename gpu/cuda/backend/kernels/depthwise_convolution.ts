@@ -1,15 +1,44 @@
 /** Depthwise convolutions and their gradients: depthwise_convolution.cu. */
-import { backend_util, type NamedAttrMap, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { backend_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { checkShape } from '../arguments.js';
-import { type DeviceTensor, type KernelCall, registerBuiltInKernel } from '../kernels.js';
+import { registerBuiltInKernel } from '../kernels.js';
 import { gridOf } from '../launch.js';
 import { DEPTHWISE_CHANNELS, DEPTHWISE_SLICES } from './constants.js';
-import { type Epilogue, epilogueArguments } from './epilogue.js';
-import { type ConvolutionAttributes, registerConvolution, type Shape4D } from './forward_convolution.js';
+import { epilogueArguments } from './epilogue.js';
+import {
+  type ConvolutionAttributes,
+  convolutionInfo,
+  type InfoOf,
+  registerConvolution,
+} from './forward_convolution.js';
 import { sharesOf, sumShares } from './matrix_product.js';
-import { areFloats, isEmpty, outPositions, type WindowInfo, windowArgument, windowOf } from './window.js';
+import { areFloats, isEmpty, outPositions, type WindowInfo, windowArgument } from './window.js';
 
-registerConvolution('DepthwiseConv2dNative', 'FusedDepthwiseConv2D', infoOf, depthwiseConvolution);
+const infoOf: InfoOf = (call, inShape, filterShape, attrs) => {
+  const { strides, dilations } = attrs as object as ConvolutionAttributes;
+  util.assert(
+    backend_util.eitherStridesOrDilationsAreOne(strides, dilations ?? 1),
+    () =>
+      'Error in depthwiseConv2d: Either strides or dilations must be 1. ' +
+      `Got strides ${strides} and dilations '${dilations ?? 1}'`,
+  );
+  return convolutionInfo(true, call, inShape, filterShape, attrs);
+};
+
+const OPS = ['DepthwiseConv2dNative', 'FusedDepthwiseConv2D'];
+registerConvolution(OPS, infoOf, (call, x, filter, info, epilogue) => {
+  const y = call.output(info.outShape, 'float32');
+  const size = util.sizeFromShape(info.outShape);
+  const given = [call.input(x), call.input(filter), y, size, windowArgument(info)] as const;
+  const multiplier = multiplierOf(info);
+  const after = epilogueArguments(epilogue);
+  if (multiplier === 1 && info.outChannels % 4 === 0) {
+    call.launch('depthwise_convolution_fours', gridOf(size / 4), ...given, ...after);
+  } else {
+    call.launch('depthwise_convolution', gridOf(size), ...given, multiplier, ...after);
+  }
+  return y;
+});
 
 registerBuiltInKernel('DepthwiseConv2dNativeBackpropInput', ({ inputs, attrs, call, onCpu }) => {
   const { dy, filter } = inputs as Record<'dy' | 'filter', TensorInfo>;
@@ -49,56 +78,6 @@ registerBuiltInKernel('DepthwiseConv2dNativeBackpropFilter', ({ inputs, attrs, c
   if (shares > 1) sumShares(call, parts, dFilter, size, info.outChannels, shares);
   return dFilter;
 });
-
-function depthwiseConvolution(
-  call: KernelCall,
-  x: TensorInfo,
-  filter: TensorInfo,
-  info: WindowInfo,
-  epilogue: Epilogue,
-): DeviceTensor {
-  const y = call.output(info.outShape, 'float32');
-  const size = util.sizeFromShape(info.outShape);
-  const given = [call.input(x), call.input(filter), y, size, windowArgument(info)] as const;
-  const multiplier = multiplierOf(info);
-  const after = epilogueArguments(epilogue);
-  if (multiplier === 1 && info.outChannels % 4 === 0) {
-    call.launch('depthwise_convolution_fours', gridOf(size / 4), ...given, ...after);
-  } else {
-    call.launch('depthwise_convolution', gridOf(size), ...given, multiplier, ...after);
-  }
-  return y;
-}
-
-/** tfjs uses channels last, whatever `dataFormat` says. */
-function infoOf(
-  call: KernelCall,
-  inShape: readonly number[],
-  filterShape: readonly number[],
-  attrs: NamedAttrMap,
-): WindowInfo {
-  const { strides, pad, dilations, dimRoundingMode } = attrs as object as ConvolutionAttributes;
-  const spread = dilations ?? 1;
-  util.assert(
-    backend_util.eitherStridesOrDilationsAreOne(strides, spread),
-    () =>
-      'Error in depthwiseConv2d: Either strides or dilations must be 1. ' +
-      `Got strides ${strides} and dilations '${spread}'`,
-  );
-  const info = windowOf(call, { x: inShape, filter: filterShape }, () =>
-    backend_util.computeConv2DInfo(
-      inShape as Shape4D,
-      filterShape as Shape4D,
-      strides,
-      spread,
-      pad,
-      dimRoundingMode,
-      true,
-    ),
-  );
-  checkShape(call.op, 'filter', filterShape, [undefined, undefined, info.inChannels, undefined]);
-  return info;
-}
 
 /** Outputs per channel. */
 function multiplierOf({ inChannels, outChannels }: WindowInfo): number {

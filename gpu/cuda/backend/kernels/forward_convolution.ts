@@ -1,11 +1,12 @@
 /** Shared by both kinds of convolutions: their attributes, and tfjs's two ops for each. */
-import type { backend_util, NamedAttrMap, TensorInfo } from '@tensorflow/tfjs-core';
+import { backend_util, type NamedAttrMap, type TensorInfo } from '@tensorflow/tfjs-core';
+import { checkShape } from '../arguments.js';
 import { type DeviceTensor, type KernelCall, registerBuiltInKernel } from '../kernels.js';
-import { type Epilogue, PLAIN } from './epilogue.js';
+import type { Epilogue } from './epilogue.js';
 import { Fused } from './fused.js';
-import { areFloats, isEmpty, type WindowInfo } from './window.js';
+import { areFloats, isEmpty, type WindowInfo, windowOf } from './window.js';
 
-export type Shape4D = [number, number, number, number];
+type Shape4D = [number, number, number, number];
 
 /** tfjs's attributes of a convolution. */
 export interface ConvolutionAttributes {
@@ -34,20 +35,37 @@ export type Convolve = (
 ) => DeviceTensor;
 
 /** Registers a convolution, and the fused op with bias and activation. */
-export function registerConvolution(op: string, fusedOp: string, infoOf: InfoOf, convolve: Convolve): void {
-  registerBuiltInKernel(op, ({ inputs, attrs, call, onCpu }) => {
-    const { x, filter } = inputs as Record<'x' | 'filter', TensorInfo>;
-    const info = infoOf(call, x.shape, filter.shape, attrs);
-    if (!areFloats(x, filter) || isEmpty(info)) return onCpu();
-    return convolve(call, x, filter, info, PLAIN);
-  });
+export function registerConvolution(ops: readonly string[], infoOf: InfoOf, convolve: Convolve): void {
+  for (const op of ops) {
+    registerBuiltInKernel(op, ({ inputs, attrs, call, onCpu }) => {
+      const { x, filter } = inputs as Record<'x' | 'filter', TensorInfo>;
+      const info = infoOf(call, x.shape, filter.shape, attrs);
+      const fused = new Fused(inputs, attrs);
+      if (!areFloats(x, filter) || isEmpty(info) || !fused.isKnown) return onCpu();
+      const sums = (epilogue: Epilogue) => convolve(call, x, filter, info, epilogue);
+      return fused.apply(call, sums, info.outChannels, 4, info.dataFormat === 'channelsFirst') ?? onCpu();
+    });
+  }
+}
 
-  registerBuiltInKernel(fusedOp, ({ inputs, attrs, call, onCpu }) => {
-    const { x, filter } = inputs as Record<'x' | 'filter', TensorInfo>;
-    const info = infoOf(call, x.shape, filter.shape, attrs);
-    const fused = new Fused(inputs, attrs);
-    if (!areFloats(x, filter) || isEmpty(info) || !fused.isKnown) return onCpu();
-    const sums = (epilogue: Epilogue) => convolve(call, x, filter, info, epilogue);
-    return fused.apply(call, sums, info.outChannels, 4, info.dataFormat === 'channelsFirst') ?? onCpu();
-  });
+/** The sizes of a convolution. Depthwise ones of tfjs use channels last, whatever `dataFormat` says. */
+export function convolutionInfo(
+  isDepthwise: boolean,
+  ...[call, inShape, filterShape, attrs]: Parameters<InfoOf>
+): WindowInfo {
+  const { strides, pad, dataFormat, dilations, dimRoundingMode } = attrs as object as ConvolutionAttributes;
+  const info = windowOf(call, { x: inShape, filter: filterShape }, () =>
+    backend_util.computeConv2DInfo(
+      inShape as Shape4D,
+      filterShape as Shape4D,
+      strides,
+      dilations ?? 1,
+      pad,
+      dimRoundingMode,
+      isDepthwise,
+      isDepthwise ? 'channelsLast' : backend_util.convertConv2DDataFormat(dataFormat),
+    ),
+  );
+  checkShape(call.op, 'filter', filterShape, [undefined, undefined, info.inChannels, undefined]);
+  return info;
 }

@@ -13,34 +13,31 @@ import { MAX_AXES } from './constants.js';
 import type { Epilogue } from './epilogue.js';
 import { Fused } from './fused.js';
 import { multiply } from './matrix_product.js';
+import { areFloats } from './window.js';
 
 interface Factors {
   readonly a: TensorInfo;
   readonly b: TensorInfo;
 }
 
-registerBuiltInKernel('BatchMatMul', ({ inputs, attrs, call, onCpu }) => {
-  const { a, b } = inputs as object as Factors;
-  if (a.dtype !== 'float32' || b.dtype !== 'float32') return onCpu();
-  return product(call, inputs, attrs) ?? onCpu();
-});
-
-registerBuiltInKernel('_FusedMatMul', ({ inputs, attrs, call, onCpu }) => {
-  const { a, b } = inputs as object as Factors;
-  const fused = new Fused(inputs, attrs);
-  if (a.dtype !== 'float32' || b.dtype !== 'float32' || !fused.isKnown) return onCpu();
-  const columns = b.shape.at(attrs.transposeB ? -2 : -1)!;
-  const rank = Math.max(a.shape.length, b.shape.length);
-  const sums = (epilogue: Epilogue) => product(call, inputs, attrs, epilogue);
-  return fused.apply(call, sums, columns, rank) ?? onCpu();
-});
+for (const op of ['BatchMatMul', '_FusedMatMul']) {
+  registerBuiltInKernel(op, ({ inputs, attrs, call, onCpu }) => {
+    const { a, b } = inputs as object as Factors;
+    const fused = new Fused(inputs, attrs);
+    if (!areFloats(a, b) || !fused.isKnown) return onCpu();
+    const columns = b.shape.at(attrs.transposeB ? -2 : -1)!;
+    const rank = Math.max(a.shape.length, b.shape.length);
+    const sums = (epilogue: Epilogue) => product(call, inputs, attrs, epilogue);
+    return fused.apply(call, sums, columns, rank) ?? onCpu();
+  });
+}
 
 /** @returns undefined if the batch is broadcast over too many axes for a kernel */
 function product(
   call: KernelCall,
   inputs: NamedTensorInfoMap,
   attrs: NamedAttrMap,
-  epilogue?: Epilogue,
+  epilogue: Epilogue,
 ): DeviceTensor | undefined {
   const { a, b } = inputs as object as Factors;
   const { transposeA, transposeB } = attrs as { transposeA: boolean; transposeB: boolean };

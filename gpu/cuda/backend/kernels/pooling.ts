@@ -1,5 +1,6 @@
 /** Max and average pooling, and their gradients: pooling.cu. */
 import { backend_util, type NamedAttrMap, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import type { Block } from '../allocator.js';
 import { checkIntegers, checkShape } from '../arguments.js';
 import { type KernelCall, registerBuiltInKernel } from '../kernels.js';
 import { Float32, gridOf } from '../launch.js';
@@ -32,36 +33,32 @@ for (const [op, kernel] of Object.entries(POOLS)) {
   });
 }
 
-registerBuiltInKernel('MaxPoolGrad', ({ inputs, attrs, call, onCpu }) => {
-  const { dy, input: x } = inputs as Record<'dy' | 'input', TensorInfo>;
-  const info = infoOf(call, x, attrs);
-  checkShape(call.op, 'dy', dy.shape, info.outShape);
-  if (!areFloats(x, dy) || isEmpty(info)) return onCpu();
-  const window = windowArgument(info);
-  const outSize = util.sizeFromShape(info.outShape);
-  const positions = call.scratch(4 * outSize);
-  call.launch('max_pool_positions', gridOf(outSize), call.input(x), positions, outSize, window);
-  const dx = call.output(x.shape, 'float32');
-  const size = util.sizeFromShape(x.shape);
-  const given = [call.input(dy), positions, dx, size, window] as const;
-  call.launch('pool_gradient', gridOf(size), ...given, new Float32(1));
-  return dx;
-});
+for (const op of ['MaxPoolGrad', 'AvgPoolGrad']) {
+  const isMax = op === 'MaxPoolGrad';
+  registerBuiltInKernel(op, ({ inputs, attrs, call, onCpu }) => {
+    const { dy, input: x } = inputs as Record<'dy' | 'input', TensorInfo>;
+    // tfjs's CPU kernel also ignores the rounding mode for averages.
+    const info = infoOf(call, x, isMax ? attrs : { ...attrs, dimRoundingMode: undefined });
+    checkShape(call.op, 'dy', dy.shape, info.outShape);
+    if (!areFloats(x, dy) || isEmpty(info)) return onCpu();
+    const positions = isMax ? positionsOf(call, x, info) : null;
+    const dx = call.output(x.shape, 'float32');
+    const size = util.sizeFromShape(x.shape);
+    const given = [call.input(dy), positions, dx, size, windowArgument(info)] as const;
+    // It also ignores how many of the pixels lie in the image.
+    const share = new Float32(isMax ? 1 : 1 / (info.filterHeight * info.filterWidth));
+    call.launch('pool_gradient', gridOf(size), ...given, share);
+    return dx;
+  });
+}
 
-registerBuiltInKernel('AvgPoolGrad', ({ inputs, attrs, call, onCpu }) => {
-  const { dy, input: x } = inputs as Record<'dy' | 'input', TensorInfo>;
-  // tfjs's CPU kernel also ignores the rounding mode here.
-  const info = infoOf(call, x, { ...attrs, dimRoundingMode: undefined });
-  checkShape(call.op, 'dy', dy.shape, info.outShape);
-  if (!areFloats(x, dy) || isEmpty(info)) return onCpu();
-  const dx = call.output(x.shape, 'float32');
-  const size = util.sizeFromShape(x.shape);
-  const given = [call.input(dy), null, dx, size, windowArgument(info)] as const;
-  // It also ignores how many of the pixels lie in the image.
-  const share = new Float32(1 / (info.filterHeight * info.filterWidth));
-  call.launch('pool_gradient', gridOf(size), ...given, share);
-  return dx;
-});
+/** The position of the maximum of each window. */
+function positionsOf(call: KernelCall, x: TensorInfo, info: WindowInfo): Block {
+  const size = util.sizeFromShape(info.outShape);
+  const positions = call.scratch(4 * size);
+  call.launch('max_pool_positions', gridOf(size), call.input(x), positions, size, windowArgument(info));
+  return positions;
+}
 
 function infoOf(call: KernelCall, { shape }: TensorInfo, attrs: Partial<NamedAttrMap>): WindowInfo {
   const { filterSize, strides, pad, dimRoundingMode } = attrs as object as PoolAttributes;

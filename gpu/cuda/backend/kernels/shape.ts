@@ -4,6 +4,7 @@ import { checkShape } from '../arguments.js';
 import { elementBytes } from '../backend.js';
 import { type DeviceTensor, type KernelCall, registerBuiltInKernel } from '../kernels.js';
 import { gridOf } from '../launch.js';
+import { SUFFIXES } from './unary.js';
 
 registerBuiltInKernel('Identity', ({ inputs, call }) => {
   const { x } = inputs as { x: TensorInfo };
@@ -45,15 +46,12 @@ registerBuiltInKernel('Fill', ({ attrs, call, onCpu }) => {
   return filled(call, shape, Number(value), dtype ?? 'float32');
 });
 
-registerBuiltInKernel('ZerosLike', ({ inputs, call, onCpu }) => {
-  const { x } = inputs as { x: TensorInfo };
-  return isOnDevice(x) ? filled(call, x.shape, 0, x.dtype) : onCpu();
-});
-
-registerBuiltInKernel('OnesLike', ({ inputs, call, onCpu }) => {
-  const { x } = inputs as { x: TensorInfo };
-  return isOnDevice(x) ? filled(call, x.shape, 1, x.dtype) : onCpu();
-});
+for (const [op, value] of Object.entries({ ZerosLike: 0, OnesLike: 1 })) {
+  registerBuiltInKernel(op, ({ inputs, call, onCpu }) => {
+    const { x } = inputs as { x: TensorInfo };
+    return SUFFIXES[x.dtype] ? filled(call, x.shape, value, x.dtype) : onCpu();
+  });
+}
 
 registerBuiltInKernel('Complex', ({ inputs, call }) => {
   const { real, imag } = inputs as { real: TensorInfo; imag: TensorInfo };
@@ -62,27 +60,17 @@ registerBuiltInKernel('Complex', ({ inputs, call }) => {
   return call.backend.complex(call.keep(copyOf(call, real)), call.keep(copyOf(call, imag)));
 });
 
-registerBuiltInKernel('Real', ({ inputs, call }) => {
-  const { input } = inputs as { input: TensorInfo };
-  const { real } = call.backend.partsOf(input);
-  return call.alias(real, input.shape);
-});
-
-registerBuiltInKernel('Imag', ({ inputs, call }) => {
-  const { input } = inputs as { input: TensorInfo };
-  const { imag } = call.backend.partsOf(input);
-  return call.alias(imag, input.shape);
-});
+for (const [op, part] of Object.entries({ Real: 'real', Imag: 'imag' } as const)) {
+  registerBuiltInKernel(op, ({ inputs, call }) => {
+    const { input } = inputs as { input: TensorInfo };
+    return call.alias(call.backend.partsOf(input)[part], input.shape);
+  });
+}
 
 function copyOf(call: KernelCall, x: TensorInfo): TensorInfo {
   const y = call.output(x.shape, x.dtype);
   call.copy(y.address, call.input(x).address, util.sizeFromShape(x.shape), x.dtype);
   return y;
-}
-
-/** Whether a tensor's values are stored on the device unchanged. */
-function isOnDevice({ dtype }: TensorInfo): boolean {
-  return dtype === 'float32' || dtype === 'int32' || dtype === 'bool';
 }
 
 /** Creates a tensor filled with one number. */

@@ -10,46 +10,18 @@ export const SUFFIXES: Readonly<Partial<Record<string, 'f32' | 'i32' | 'bool'>>>
   bool: 'bool',
 };
 
-/** Maps tfjs's op names to kernel names. */
-const FLOAT_FUNCTIONS = {
-  Abs: 'abs',
-  Acos: 'acos',
-  Acosh: 'acosh',
-  Asin: 'asin',
-  Asinh: 'asinh',
-  Atan: 'atan',
-  Atanh: 'atanh',
-  Ceil: 'ceil',
-  Cos: 'cos',
-  Cosh: 'cosh',
-  Elu: 'elu',
-  Erf: 'erf',
-  Exp: 'exp',
-  Expm1: 'expm1',
-  Floor: 'floor',
-  Log: 'log',
-  Log1p: 'log1p',
-  Neg: 'neg',
-  Reciprocal: 'reciprocal',
-  Relu: 'relu',
-  Relu6: 'relu6',
-  Round: 'round',
-  Rsqrt: 'rsqrt',
-  Selu: 'selu',
-  Sigmoid: 'sigmoid',
-  Sign: 'sign',
-  Sin: 'sin',
-  Sinh: 'sinh',
-  Softplus: 'softplus',
-  Sqrt: 'sqrt',
-  Square: 'square',
-  Tan: 'tan',
-  Tanh: 'tanh',
-} as const;
+/** Functions of float32. Their kernels have the same names in lower case. */
+const FLOAT_FUNCTIONS = [
+  ...'Abs Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Elu Erf Exp Expm1 Floor Log Log1p'.split(' '),
+  ...'Neg Reciprocal Relu Relu6 Round Rsqrt Selu Sigmoid Sign Sin Sinh Softplus Sqrt Square Tan Tanh'.split(
+    ' ',
+  ),
+];
 const INT_FUNCTIONS: ReadonlySet<string> = new Set(['Abs', 'Neg', 'Relu', 'Square', 'Sign']);
 const PREDICATES = { IsNan: 'is_nan', IsInf: 'is_inf', IsFinite: 'is_finite' } as const;
 
-for (const [op, name] of Object.entries(FLOAT_FUNCTIONS)) {
+for (const op of FLOAT_FUNCTIONS) {
+  const name = op.toLowerCase();
   registerBuiltInKernel(op, ({ inputs, call, onCpu }) => {
     const { x } = inputs as { x: TensorInfo };
     if (x.dtype === 'float32') return unary(call, `${name}_f32`, x);
