@@ -1,7 +1,7 @@
 /** The tensors of a case file. */
 
 import type { ByteSource } from '../../converters/byte_source.js';
-import { type DType, type ReadableDType, VALUES_OF } from '../../converters/pytorch/dtype.js';
+import { type DType, type ReadableDType, typedValues } from '../../converters/pytorch/dtype.js';
 import { readSafetensorsHeader } from '../../converters/pytorch/safetensors.js';
 import { toFloat32 } from '../../converters/pytorch/widen.js';
 import { sizeOf } from '../../plugin/ops/spec/tensor.js';
@@ -96,7 +96,7 @@ export async function readCaseFile(source: ByteSource, path = source.name): Prom
     if (!dtypes.includes(dtype)) fail(name, `is ${dtype}`, dtypes.join(' or '));
     const readable = dtype as ReadableDType;
     return once(`${name} as float32`, () => {
-      return { dtype: 'float32', shape, values: toFloat32(VALUES_OF[readable](buffer), readable) };
+      return { dtype: 'float32', shape, values: toFloat32(typedValues(readable, buffer), readable) };
     });
   };
   return {
@@ -129,7 +129,7 @@ export async function readCaseFile(source: ByteSource, path = source.name): Prom
       const { dtype, shape, buffer } = find(name, rank);
       if (!INTEGERS.includes(dtype)) fail(name, `is ${dtype}`, 'integers');
       return once(`${name} as int32`, () => {
-        const given = Array.from<number | bigint>(VALUES_OF[dtype as ReadableDType](buffer));
+        const given = Array.from<number | bigint>(typedValues(dtype as ReadableDType, buffer));
         const values = Int32Array.from(given, Number);
         const wrong = given.findIndex((value, i) => Number(value) !== values[i]);
         if (wrong >= 0) fail(name, `[${wrong}] is ${given[wrong]}`, 'values of 32 bits');

@@ -1,36 +1,5 @@
 // Types of stored values, by torch's names.
 
-/** Types whose values can be read. */
-export type ReadableDType =
-  | 'float16'
-  | 'bfloat16'
-  | 'float32'
-  | 'float64'
-  | 'int8'
-  | 'int16'
-  | 'int32'
-  | 'int64'
-  | 'uint8'
-  | 'bool';
-
-/** Types that are listed with their shapes and sizes, but whose values are refused. */
-export type UnreadableDType =
-  | 'complex32'
-  | 'complex64'
-  | 'complex128'
-  | 'uint16'
-  | 'uint32'
-  | 'uint64'
-  | 'float8_e4m3fn'
-  | 'float8_e5m2'
-  | 'float8_e4m3fnuz'
-  | 'float8_e5m2fnuz'
-  | 'qint8'
-  | 'quint8'
-  | 'qint32';
-
-export type DType = ReadableDType | UnreadableDType;
-
 /** Values of a tensor in row-major order. float16 and bfloat16 are the stored 16 bits; bool is one byte per value. */
 export type TensorValues =
   | Float32Array
@@ -42,98 +11,106 @@ export type TensorValues =
   | Uint8Array
   | Uint16Array;
 
-/** Bytes per value. */
-export const ITEM_BYTES: Readonly<Record<DType, number>> = {
-  float16: 2,
-  bfloat16: 2,
-  float32: 4,
-  float64: 8,
-  int8: 1,
-  int16: 2,
-  int32: 4,
-  int64: 8,
-  uint8: 1,
-  bool: 1,
-  complex32: 4,
-  complex64: 8,
-  complex128: 16,
-  uint16: 2,
-  uint32: 4,
-  uint64: 8,
-  float8_e4m3fn: 1,
-  float8_e5m2: 1,
-  float8_e4m3fnuz: 1,
-  float8_e5m2fnuz: 1,
-  qint8: 1,
-  quint8: 1,
-  qint32: 4,
-};
+/** Other names of a type. */
+interface Names {
+  /** torch's storage class. */
+  readonly storage?: string;
+  /** The type in safetensors headers. */
+  readonly safetensors?: string;
+  /** NumPy's kind and bytes. */
+  readonly numpy?: string;
+  /** The synonym of `torch.float32`... */
+  readonly synonym?: string;
+}
 
-/** Converts the bytes of a readable type to a typed array (every current JavaScript platform is little-endian). */
-export const VALUES_OF: Readonly<Record<ReadableDType, (buffer: ArrayBuffer) => TensorValues>> = {
-  float16: (buffer) => new Uint16Array(buffer),
-  bfloat16: (buffer) => new Uint16Array(buffer),
-  float32: (buffer) => new Float32Array(buffer),
-  float64: (buffer) => new Float64Array(buffer),
-  int8: (buffer) => new Int8Array(buffer),
-  int16: (buffer) => new Int16Array(buffer),
-  int32: (buffer) => new Int32Array(buffer),
-  int64: (buffer) => new BigInt64Array(buffer),
-  uint8: (buffer) => new Uint8Array(buffer),
-  bool: (buffer) => new Uint8Array(buffer),
-};
+/** A type's array over its bytes (every current JavaScript platform is little-endian). */
+interface Values {
+  readonly array: (new (buffer: ArrayBuffer) => TensorValues) & { readonly BYTES_PER_ELEMENT: number };
+}
+
+/** Types whose values can be read. */
+const READABLE = {
+  float16: { array: Uint16Array, storage: 'HalfStorage', safetensors: 'F16', numpy: 'f2', synonym: 'half' },
+  bfloat16: { array: Uint16Array, storage: 'BFloat16Storage', safetensors: 'BF16' },
+  float32: {
+    array: Float32Array,
+    storage: 'FloatStorage',
+    safetensors: 'F32',
+    numpy: 'f4',
+    synonym: 'float',
+  },
+  float64: {
+    array: Float64Array,
+    storage: 'DoubleStorage',
+    safetensors: 'F64',
+    numpy: 'f8',
+    synonym: 'double',
+  },
+  int8: { array: Int8Array, storage: 'CharStorage', safetensors: 'I8', numpy: 'i1' },
+  int16: { array: Int16Array, storage: 'ShortStorage', safetensors: 'I16', numpy: 'i2', synonym: 'short' },
+  int32: { array: Int32Array, storage: 'IntStorage', safetensors: 'I32', numpy: 'i4', synonym: 'int' },
+  int64: { array: BigInt64Array, storage: 'LongStorage', safetensors: 'I64', numpy: 'i8', synonym: 'long' },
+  uint8: { array: Uint8Array, storage: 'ByteStorage', safetensors: 'U8', numpy: 'u1' },
+  bool: { array: Uint8Array, storage: 'BoolStorage', safetensors: 'BOOL', numpy: 'b1' },
+} satisfies Record<string, Names & Values>;
+
+/** Types that are listed with their shapes and sizes, but whose values are refused. */
+const UNREADABLE = {
+  complex32: { bytes: 4 },
+  complex64: { bytes: 8, storage: 'ComplexFloatStorage', safetensors: 'C64' },
+  complex128: { bytes: 16, storage: 'ComplexDoubleStorage' },
+  uint16: { bytes: 2, safetensors: 'U16' },
+  uint32: { bytes: 4, safetensors: 'U32' },
+  uint64: { bytes: 8, safetensors: 'U64' },
+  float8_e4m3fn: { bytes: 1, safetensors: 'F8_E4M3' },
+  float8_e5m2: { bytes: 1, safetensors: 'F8_E5M2' },
+  float8_e4m3fnuz: { bytes: 1 },
+  float8_e5m2fnuz: { bytes: 1 },
+  qint8: { bytes: 1, storage: 'QInt8Storage' },
+  quint8: { bytes: 1, storage: 'QUInt8Storage' },
+  qint32: { bytes: 4, storage: 'QInt32Storage' },
+} satisfies Record<string, Names & { readonly bytes: number }>;
+
+export type ReadableDType = keyof typeof READABLE;
+export type DType = ReadableDType | keyof typeof UNREADABLE;
+
+const TYPES = Object.entries({ ...READABLE, ...UNREADABLE }) as [
+  DType,
+  Names & (Values | { bytes: number }),
+][];
+
+/** Bytes per value. */
+export const ITEM_BYTES = Object.fromEntries(
+  TYPES.map(([dtype, type]) => [dtype, 'array' in type ? type.array.BYTES_PER_ELEMENT : type.bytes]),
+) as Readonly<Record<DType, number>>;
 
 export function isReadable(dtype: DType): dtype is ReadableDType {
-  return dtype in VALUES_OF;
+  return dtype in READABLE;
+}
+
+/** The values of a readable type in its bytes. */
+export function typedValues(dtype: ReadableDType, buffer: ArrayBuffer): TensorValues {
+  return new READABLE[dtype].array(buffer);
+}
+
+function named(kind: keyof Names): [string, DType][] {
+  return TYPES.flatMap(([dtype, { [kind]: name }]) => (name === undefined ? [] : [[name, dtype]]));
 }
 
 /** torch's storage classes (`torch.FloatStorage`...); the untyped class counts bytes. */
 export const STORAGE_DTYPES: ReadonlyMap<string, DType> = new Map([
-  ['HalfStorage', 'float16'],
-  ['BFloat16Storage', 'bfloat16'],
-  ['FloatStorage', 'float32'],
-  ['DoubleStorage', 'float64'],
-  ['CharStorage', 'int8'],
-  ['ShortStorage', 'int16'],
-  ['IntStorage', 'int32'],
-  ['LongStorage', 'int64'],
-  ['ByteStorage', 'uint8'],
-  ['BoolStorage', 'bool'],
+  ...named('storage'),
   ['UntypedStorage', 'uint8'],
-  ['ComplexFloatStorage', 'complex64'],
-  ['ComplexDoubleStorage', 'complex128'],
-  ['QInt8Storage', 'qint8'],
-  ['QUInt8Storage', 'quint8'],
-  ['QInt32Storage', 'qint32'],
 ]);
 
 /** `torch.float32` and its synonyms. */
-export const TORCH_DTYPES: ReadonlyMap<string, DType> = new Map<string, DType>([
-  ...(Object.keys(ITEM_BYTES) as DType[]).map((dtype): [string, DType] => [dtype, dtype]),
-  ['half', 'float16'],
-  ['float', 'float32'],
-  ['double', 'float64'],
-  ['short', 'int16'],
-  ['int', 'int32'],
-  ['long', 'int64'],
+export const TORCH_DTYPES: ReadonlyMap<string, DType> = new Map([
+  ...TYPES.map(([dtype]): [string, DType] => [dtype, dtype]),
+  ...named('synonym'),
 ]);
 
 /** Type names in safetensors headers. */
-export const SAFETENSORS_DTYPES: ReadonlyMap<string, DType> = new Map<string, DType>([
-  ['F16', 'float16'],
-  ['BF16', 'bfloat16'],
-  ['F32', 'float32'],
-  ['F64', 'float64'],
-  ['I8', 'int8'],
-  ['I16', 'int16'],
-  ['I32', 'int32'],
-  ['I64', 'int64'],
-  ['U8', 'uint8'],
-  ['BOOL', 'bool'],
-  ['U16', 'uint16'],
-  ['U32', 'uint32'],
-  ['U64', 'uint64'],
-  ['C64', 'complex64'],
-  ['F8_E4M3', 'float8_e4m3fn'],
-  ['F8_E5M2', 'float8_e5m2'],
-]);
+export const SAFETENSORS_DTYPES: ReadonlyMap<string, DType> = new Map(named('safetensors'));
+
+/** NumPy's types: kind and bytes. */
+export const NUMPY_DTYPES: ReadonlyMap<string, DType> = new Map(named('numpy'));

@@ -3,22 +3,10 @@
 
 import { type ByteSource, bytesSource } from '../byte_source.js';
 import { elementsOf } from '../parameters.js';
-import { type DType, ITEM_BYTES } from './dtype.js';
+import { type DType, ITEM_BYTES, NUMPY_DTYPES } from './dtype.js';
 import { MAX_RANK } from './limits.js';
 import { InertObject, PickleTuple, type PickleValue } from './pickle_values.js';
 import { rowMajorStrides, StoredTensor, TensorStorage } from './tensor.js';
-
-const DTYPES: ReadonlyMap<string, DType> = new Map([
-  ['f2', 'float16'],
-  ['f4', 'float32'],
-  ['f8', 'float64'],
-  ['i1', 'int8'],
-  ['i2', 'int16'],
-  ['i4', 'int32'],
-  ['i8', 'int64'],
-  ['u1', 'uint8'],
-  ['b1', 'bool'],
-]);
 
 /** Modules of `_reconstruct` and `_frombuffer` in NumPy 1 and 2. */
 const RECONSTRUCT = /^numpy\._?core\.multiarray\._reconstruct$/;
@@ -34,7 +22,7 @@ function readType(value: PickleValue | undefined): ArrayType | undefined {
   if (!(value instanceof InertObject) || value.class !== 'numpy.dtype') return undefined;
   const [name] = value.args;
   const match = typeof name === 'string' ? /^([<>|=]?)([fiub][1248])$/.exec(name) : null;
-  const dtype = DTYPES.get(match?.[2] ?? '');
+  const dtype = NUMPY_DTYPES.get(match?.[2] ?? '');
   const state = value.state instanceof PickleTuple ? value.state.items : [];
   const order = typeof state[1] === 'string' ? state[1] : match?.[1];
   // Names, fields and sub-arrays mean a structured type.

@@ -41,9 +41,9 @@ export interface Unpickled {
 }
 
 class Machine {
-  private readonly stack: PickleStack = new PickleStack();
-  private readonly calls: PickleCalls = new PickleCalls(this.stack);
-  private readonly cursor: PickleCursor;
+  readonly stack: PickleStack = new PickleStack();
+  readonly calls: PickleCalls = new PickleCalls(this.stack);
+  readonly cursor: PickleCursor;
   private protocol = 0;
 
   constructor(
@@ -73,9 +73,9 @@ class Machine {
       if (count >= MAX_OPCODES) stack.limit('opcodes', MAX_OPCODES);
       const opcode = cursor.uint8();
       if (opcode === OP.STOP) break;
-      const value = this.produce(opcode);
-      if (value === undefined) this.act(opcode);
-      else stack.push(value);
+      if (Object.hasOwn(PRODUCERS, opcode)) stack.push(PRODUCERS[opcode](this));
+      else if (Object.hasOwn(ACTIONS, opcode)) ACTIONS[opcode](this);
+      else throw new CheckpointError('pickle-opcode', describeRefusedOpcode(opcode), stack.at);
     }
     const value = stack.pop();
     if (!stack.isEmpty) stack.fail('the pickle ends with values left on its stack');
@@ -83,178 +83,20 @@ class Machine {
     return { value, end: cursor.position, inert: this.calls.namesAndObjects() };
   }
 
-  /** The value that an opcode pushes; undefined for opcodes with another effect. */
-  private produce(opcode: number): PickleValue | undefined {
-    const { cursor, stack, calls } = this;
-    switch (opcode) {
-      case OP.NONE:
-        return null;
-      case OP.NEWTRUE:
-        return true;
-      case OP.NEWFALSE:
-        return false;
-      case OP.BININT:
-        return cursor.int32();
-      case OP.BININT1:
-        return cursor.uint8();
-      case OP.BININT2:
-        return cursor.uint16();
-      case OP.LONG1:
-        return cursor.integer(cursor.uint8());
-      case OP.LONG4:
-        return cursor.integer(cursor.uint32());
-      case OP.BINFLOAT:
-        return cursor.float64();
-      case OP.INT:
-        return parseInt0(cursor.latin1Line(), stack.at);
-      case OP.LONG:
-        return parseLong(cursor.latin1Line(), stack.at);
-      case OP.FLOAT:
-        return parseFloat0(cursor.latin1Line(), stack.at);
-      case OP.UNICODE:
-        return parseUnicode(cursor.latin1Line(), stack.at);
-      case OP.BINUNICODE:
-        return cursor.text(cursor.uint32());
-      case OP.SHORT_BINUNICODE:
-        return cursor.text(cursor.uint8());
-      case OP.BINUNICODE8:
-        return cursor.text(cursor.uint64());
-      case OP.STRING:
-        return calls.made(parseString(cursor.latin1Line(), stack.at));
-      case OP.BINSTRING:
-        return calls.made(cursor.oldString(cursor.uint32()));
-      case OP.SHORT_BINSTRING:
-        return calls.made(cursor.oldString(cursor.uint8()));
-      case OP.BINBYTES:
-        return calls.made(cursor.take(cursor.uint32()));
-      case OP.SHORT_BINBYTES:
-        return calls.made(cursor.take(cursor.uint8()));
-      case OP.BINBYTES8:
-      case OP.BYTEARRAY8:
-        return calls.made(cursor.take(cursor.uint64()));
-      case OP.EMPTY_TUPLE:
-        return calls.made(new PickleTuple([]));
-      case OP.TUPLE1:
-        return calls.made(new PickleTuple(stack.popMany(1)));
-      case OP.TUPLE2:
-        return calls.made(new PickleTuple(stack.popMany(2)));
-      case OP.TUPLE3:
-        return calls.made(new PickleTuple(stack.popMany(3)));
-      case OP.TUPLE:
-        return calls.made(new PickleTuple(stack.popToMark()));
-      case OP.EMPTY_LIST:
-        return calls.made([]);
-      case OP.LIST:
-        return calls.made(stack.popToMark());
-      case OP.EMPTY_DICT:
-        return calls.made(new Map());
-      case OP.DICT: {
-        const map: PickleMap = calls.made(new Map());
-        setEntries(map, this.withArrays(stack.popToMark()), stack.at);
-        return map;
-      }
-      case OP.EMPTY_SET:
-        return calls.made(new Set());
-      case OP.FROZENSET:
-        return calls.made(frozenSet(stack.popToMark(), stack.at));
-      case OP.DUP:
-        return stack.top();
-      case OP.BINGET:
-        return stack.recall(cursor.uint8());
-      case OP.LONG_BINGET:
-        return stack.recall(cursor.uint32());
-      case OP.GET:
-        return stack.recall(cursor.decimalIndex());
-      case OP.GLOBAL:
-        return this.global(cursor.line(), cursor.line());
-      case OP.STACK_GLOBAL:
-        return this.stackGlobal();
-      case OP.REDUCE:
-        return calls.call(...this.popCall());
-      case OP.INST:
-        return calls.call(this.global(cursor.line(), cursor.line()), stack.popToMark());
-      case OP.OBJ: {
-        const [kind, ...args] = stack.popToMark();
-        return calls.call(kind, args);
-      }
-      case OP.NEWOBJ:
-        return calls.newObject(...this.popCall());
-      case OP.NEWOBJ_EX: {
-        const keywords = stack.pop();
-        const [kind, args] = this.popCall();
-        return calls.newObject(kind, [...args, keywords]);
-      }
-      case OP.PERSID:
-        return this.storage(parseStorageId(cursor.latin1Line(), stack.at));
-      case OP.BINPERSID:
-        return this.storage(stack.pop());
-      default:
-        return undefined;
-    }
-  }
-
-  /** Executes an opcode that modifies existing values. */
-  private act(opcode: number): void {
-    const { cursor, stack } = this;
-    switch (opcode) {
-      case OP.MARK:
-        stack.mark();
-        break;
-      case OP.POP:
-        stack.discard();
-        break;
-      case OP.POP_MARK:
-        stack.popToMark();
-        break;
-      case OP.BINPUT:
-        stack.memorise(cursor.uint8());
-        break;
-      case OP.LONG_BINPUT:
-        stack.memorise(cursor.uint32());
-        break;
-      case OP.PUT:
-        stack.memorise(cursor.decimalIndex());
-        break;
-      case OP.MEMOIZE:
-        stack.memoriseNext();
-        break;
-      case OP.APPEND:
-        this.fill(append, stack.popMany(1));
-        break;
-      case OP.APPENDS:
-        this.fill(append, stack.popToMark());
-        break;
-      case OP.SETITEM:
-        this.fill(setEntries, this.withArrays(stack.popMany(2)));
-        break;
-      case OP.SETITEMS:
-        this.fill(setEntries, this.withArrays(stack.popToMark()));
-        break;
-      case OP.ADDITEMS:
-        this.fill(addToSet, stack.popToMark());
-        break;
-      case OP.BUILD:
-        this.build();
-        break;
-      case OP.FRAME:
-        cursor.expect(cursor.uint64());
-        break;
-      case OP.PROTO:
-        stack.fail('the pickle changes its protocol midway');
-        break;
-      default:
-        throw new CheckpointError('pickle-opcode', describeRefusedOpcode(opcode), stack.at);
-    }
-  }
-
   /** Adds values to the container on top of the stack. */
-  private fill(add: typeof append, values: readonly PickleValue[]): void {
+  fill(add: typeof append, values: readonly PickleValue[]): void {
     add(this.stack.top(), values, this.stack.at);
   }
 
   /** Alternating keys and values, with NumPy arrays among the values replaced by tensors. */
-  private withArrays(entries: readonly PickleValue[]): PickleValue[] {
+  withArrays(entries: readonly PickleValue[]): PickleValue[] {
     return entries.map((item, i) => (i % 2 === 0 ? item : this.calls.withArrays(item)));
+  }
+
+  dict(): PickleMap {
+    const map: PickleMap = this.calls.made(new Map());
+    setEntries(map, this.withArrays(this.stack.popToMark()), this.stack.at);
+    return map;
   }
 
   /** A name; from protocol 4 on it may be a path through attributes. */
@@ -262,7 +104,11 @@ class Machine {
     return this.calls.global(module, name, this.protocol >= WALKS_PROTOCOL);
   }
 
-  private stackGlobal(): InertGlobal {
+  lineGlobal(): InertGlobal {
+    return this.global(this.cursor.line(), this.cursor.line());
+  }
+
+  stackGlobal(): InertGlobal {
     const [module, name] = this.stack.popMany(2);
     if (typeof module !== 'string' || typeof name !== 'string') {
       this.stack.fail('the pickle takes a name that is not text');
@@ -270,7 +116,7 @@ class Machine {
     return this.global(module, name);
   }
 
-  private popCall(): [PickleValue, readonly PickleValue[]] {
+  popCall(): [PickleValue, readonly PickleValue[]] {
     const [callee, args] = this.stack.popMany(2);
     if (!(args instanceof PickleTuple))
       this.stack.fail('the pickle makes a call without a tuple of arguments');
@@ -278,7 +124,7 @@ class Machine {
   }
 
   /** BUILD: sets attributes. Inert objects keep them; those of an OrderedDict (`_metadata` of a state dict) are not used. */
-  private build(): void {
+  build(): void {
     const state = this.stack.pop();
     const target = this.stack.top();
     if (target instanceof InertObject) target.state = state;
@@ -287,7 +133,7 @@ class Machine {
   }
 
   /** Resolves a persistent id, which torch uses to refer to a storage. */
-  private storage(id: PickleValue): TensorStorage | InertGlobal {
+  storage(id: PickleValue): TensorStorage | InertGlobal {
     const { storage, sources = false } = this.options;
     const [kind, source] = id instanceof PickleTuple ? id.items : [];
     if (kind === 'module') {
@@ -303,6 +149,83 @@ class Machine {
     return this.calls.made(storage(known, this.stack.at));
   }
 }
+
+/** The values that opcodes push. */
+const PRODUCERS: Readonly<Record<number, (machine: Machine) => PickleValue>> = {
+  [OP.NONE]: () => null,
+  [OP.NEWTRUE]: () => true,
+  [OP.NEWFALSE]: () => false,
+  [OP.BININT]: ({ cursor }) => cursor.int32(),
+  [OP.BININT1]: ({ cursor }) => cursor.uint8(),
+  [OP.BININT2]: ({ cursor }) => cursor.uint16(),
+  [OP.LONG1]: ({ cursor }) => cursor.integer(cursor.uint8()),
+  [OP.LONG4]: ({ cursor }) => cursor.integer(cursor.uint32()),
+  [OP.BINFLOAT]: ({ cursor }) => cursor.float64(),
+  [OP.INT]: ({ cursor, stack }) => parseInt0(cursor.latin1Line(), stack.at),
+  [OP.LONG]: ({ cursor, stack }) => parseLong(cursor.latin1Line(), stack.at),
+  [OP.FLOAT]: ({ cursor, stack }) => parseFloat0(cursor.latin1Line(), stack.at),
+  [OP.UNICODE]: ({ cursor, stack }) => parseUnicode(cursor.latin1Line(), stack.at),
+  [OP.BINUNICODE]: ({ cursor }) => cursor.text(cursor.uint32()),
+  [OP.SHORT_BINUNICODE]: ({ cursor }) => cursor.text(cursor.uint8()),
+  [OP.BINUNICODE8]: ({ cursor }) => cursor.text(cursor.uint64()),
+  [OP.STRING]: ({ calls, cursor, stack }) => calls.made(parseString(cursor.latin1Line(), stack.at)),
+  [OP.BINSTRING]: ({ calls, cursor }) => calls.made(cursor.oldString(cursor.uint32())),
+  [OP.SHORT_BINSTRING]: ({ calls, cursor }) => calls.made(cursor.oldString(cursor.uint8())),
+  [OP.BINBYTES]: ({ calls, cursor }) => calls.made(cursor.take(cursor.uint32())),
+  [OP.SHORT_BINBYTES]: ({ calls, cursor }) => calls.made(cursor.take(cursor.uint8())),
+  [OP.BINBYTES8]: ({ calls, cursor }) => calls.made(cursor.take(cursor.uint64())),
+  [OP.BYTEARRAY8]: ({ calls, cursor }) => calls.made(cursor.take(cursor.uint64())),
+  [OP.EMPTY_TUPLE]: ({ calls }) => calls.made(new PickleTuple([])),
+  [OP.TUPLE1]: ({ calls, stack }) => calls.made(new PickleTuple(stack.popMany(1))),
+  [OP.TUPLE2]: ({ calls, stack }) => calls.made(new PickleTuple(stack.popMany(2))),
+  [OP.TUPLE3]: ({ calls, stack }) => calls.made(new PickleTuple(stack.popMany(3))),
+  [OP.TUPLE]: ({ calls, stack }) => calls.made(new PickleTuple(stack.popToMark())),
+  [OP.EMPTY_LIST]: ({ calls }) => calls.made([]),
+  [OP.LIST]: ({ calls, stack }) => calls.made(stack.popToMark()),
+  [OP.EMPTY_DICT]: ({ calls }) => calls.made(new Map()),
+  [OP.DICT]: (machine) => machine.dict(),
+  [OP.EMPTY_SET]: ({ calls }) => calls.made(new Set()),
+  [OP.FROZENSET]: ({ calls, stack }) => calls.made(frozenSet(stack.popToMark(), stack.at)),
+  [OP.DUP]: ({ stack }) => stack.top(),
+  [OP.BINGET]: ({ cursor, stack }) => stack.recall(cursor.uint8()),
+  [OP.LONG_BINGET]: ({ cursor, stack }) => stack.recall(cursor.uint32()),
+  [OP.GET]: ({ cursor, stack }) => stack.recall(cursor.decimalIndex()),
+  [OP.GLOBAL]: (machine) => machine.lineGlobal(),
+  [OP.STACK_GLOBAL]: (machine) => machine.stackGlobal(),
+  [OP.REDUCE]: (machine) => machine.calls.call(...machine.popCall()),
+  [OP.INST]: (machine) => machine.calls.call(machine.lineGlobal(), machine.stack.popToMark()),
+  [OP.OBJ]: ({ calls, stack }) => {
+    const [kind, ...args] = stack.popToMark();
+    return calls.call(kind, args);
+  },
+  [OP.NEWOBJ]: (machine) => machine.calls.newObject(...machine.popCall()),
+  [OP.NEWOBJ_EX]: (machine) => {
+    const keywords = machine.stack.pop();
+    const [kind, args] = machine.popCall();
+    return machine.calls.newObject(kind, [...args, keywords]);
+  },
+  [OP.PERSID]: (machine) => machine.storage(parseStorageId(machine.cursor.latin1Line(), machine.stack.at)),
+  [OP.BINPERSID]: (machine) => machine.storage(machine.stack.pop()),
+};
+
+/** The effects of opcodes that modify existing values. */
+const ACTIONS: Readonly<Record<number, (machine: Machine) => void>> = {
+  [OP.MARK]: ({ stack }) => stack.mark(),
+  [OP.POP]: ({ stack }) => stack.discard(),
+  [OP.POP_MARK]: ({ stack }) => stack.popToMark(),
+  [OP.BINPUT]: ({ cursor, stack }) => stack.memorise(cursor.uint8()),
+  [OP.LONG_BINPUT]: ({ cursor, stack }) => stack.memorise(cursor.uint32()),
+  [OP.PUT]: ({ cursor, stack }) => stack.memorise(cursor.decimalIndex()),
+  [OP.MEMOIZE]: ({ stack }) => stack.memoriseNext(),
+  [OP.APPEND]: (machine) => machine.fill(append, machine.stack.popMany(1)),
+  [OP.APPENDS]: (machine) => machine.fill(append, machine.stack.popToMark()),
+  [OP.SETITEM]: (machine) => machine.fill(setEntries, machine.withArrays(machine.stack.popMany(2))),
+  [OP.SETITEMS]: (machine) => machine.fill(setEntries, machine.withArrays(machine.stack.popToMark())),
+  [OP.ADDITEMS]: (machine) => machine.fill(addToSet, machine.stack.popToMark()),
+  [OP.BUILD]: (machine) => machine.build(),
+  [OP.FRAME]: ({ cursor }) => cursor.expect(cursor.uint64()),
+  [OP.PROTO]: ({ stack }) => stack.fail('the pickle changes its protocol midway'),
+};
 
 /**
  * Reads one pickle. Nothing in it is executed.

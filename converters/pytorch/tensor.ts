@@ -2,7 +2,7 @@
 
 import type { ByteSource } from '../byte_source.js';
 import { elementsOf } from '../parameters.js';
-import { type DType, ITEM_BYTES, isReadable, type TensorValues, VALUES_OF } from './dtype.js';
+import { type DType, ITEM_BYTES, isReadable, type TensorValues, typedValues } from './dtype.js';
 import { CheckpointError } from './errors.js';
 import { type Dimension, gather } from './gather.js';
 import { MAX_EXPANDED_ELEMENTS, MAX_RANK } from './limits.js';
@@ -183,7 +183,7 @@ export class StoredTensor {
     const dimensions: Dimension[] = shape.map((size, i) => ({ size, source: strides[i], target: target[i] }));
     const buffer = this.allocate();
     await gather(storage.source, storage.fileOffset, this.offset, dimensions, ITEM_BYTES[dtype], buffer);
-    const values = VALUES_OF[dtype](buffer);
+    const values = typedValues(dtype, buffer);
     if (this.negated) negate(values, dtype);
     return values;
   }

@@ -6,7 +6,7 @@ import { ITEM_BYTES } from './dtype.js';
 import { CheckpointError, quote } from './errors.js';
 import type { PassOptions } from './file_pass.js';
 import { MAX_PICKLE_BYTES } from './limits.js';
-import { readPickle } from './pickle.js';
+import { type PickleOptions, readPickle, type Unpickled } from './pickle.js';
 import type { StorageId } from './storage_id.js';
 import { TensorStorage } from './tensor.js';
 import { openTorchZip, readEntry, type TorchArchive } from './zip.js';
@@ -21,6 +21,28 @@ export function checkByteOrder(byteOrder: string | undefined, offset?: number): 
     'byte-order',
     `the checkpoint says its byte order is ${quote(byteOrder)}; only little-endian files are read`,
     offset,
+  );
+}
+
+/** Reads data.pkl, which holds one pickle. @throws CheckpointError as `readPickle`, 'pickle-format' for bytes after it */
+export function readDataPickle(
+  bytes: Uint8Array,
+  fileOffset: number,
+  storage: PickleOptions['storage'],
+): Unpickled {
+  const unpickled = readPickle(bytes, { fileOffset, storage });
+  if (unpickled.end !== bytes.byteLength) {
+    const message = `${bytes.byteLength - unpickled.end} bytes follow the end of the pickle in data.pkl`;
+    throw new CheckpointError('pickle-format', message, fileOffset + unpickled.end);
+  }
+  return unpickled;
+}
+
+/** The metadata of an archive: its name, and its small text entries. */
+export function archiveMetadata(archive: string, version?: string, byteorder?: string): Map<string, string> {
+  const metadata = { archive, version, byteorder };
+  return new Map(
+    Object.entries(metadata).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );
 }
 
@@ -70,17 +92,11 @@ export async function openZipCheckpoint(
   const entry = archive.entries.get('data.pkl');
   if (entry === undefined) throw new CheckpointError('zip-format', 'the zip has no data.pkl');
   const pickle = await readEntry(source, entry, MAX_PICKLE_BYTES);
-  const { value, end, inert } = readPickle(pickle, {
-    fileOffset: entry.dataOffset,
-    storage: storageFinder(source, archive),
-  });
-  if (end !== pickle.byteLength) {
-    const message = `${pickle.byteLength - end} bytes follow the end of the pickle in data.pkl`;
-    throw new CheckpointError('pickle-format', message, entry.dataOffset + end);
-  }
-  const metadata = new Map([['archive', archive.archiveName]]);
-  const version = await readText(source, archive, 'version');
-  if (version !== undefined) metadata.set('version', version);
-  if (byteOrder !== undefined) metadata.set('byteorder', byteOrder);
+  const { value, inert } = readDataPickle(pickle, entry.dataOffset, storageFinder(source, archive));
+  const metadata = archiveMetadata(
+    archive.archiveName,
+    await readText(source, archive, 'version'),
+    byteOrder,
+  );
   return { sha256: archive.sha256, value, inert, metadata, ignored: archive.ignored };
 }

@@ -1,6 +1,6 @@
 // An unpacked torch zip: a folder with data.pkl and the storages, each a file in data/.
 
-import type { ByteSource } from '../byte_source.js';
+import { type ByteSource, bytesSource } from '../byte_source.js';
 import { isSourceDirectory, type SourceDirectory } from '../huggingface/source_directory.js';
 import type { Checkpoint } from './checkpoint.js';
 import { describeInert } from './container.js';
@@ -8,10 +8,14 @@ import { ITEM_BYTES } from './dtype.js';
 import { CheckpointError, quote } from './errors.js';
 import { FilePass, type PassOptions, readBytes } from './file_pass.js';
 import { MAX_PICKLE_BYTES } from './limits.js';
-import { readPickle } from './pickle.js';
 import type { StorageId } from './storage_id.js';
 import { TensorStorage } from './tensor.js';
-import { checkByteOrder, MAX_TEXT_ENTRY_BYTES } from './torch_zip_checkpoint.js';
+import {
+  archiveMetadata,
+  checkByteOrder,
+  MAX_TEXT_ENTRY_BYTES,
+  readDataPickle,
+} from './torch_zip_checkpoint.js';
 
 const PICKLE = 'data.pkl';
 
@@ -85,11 +89,7 @@ export async function openUnpackedCheckpoint(
     return storage;
   };
   const pickle = await readBytes(source, 0, source.size, PICKLE);
-  const { value: root, end, inert } = readPickle(pickle, { fileOffset: 0, storage: find });
-  if (end !== pickle.byteLength) {
-    const message = `${pickle.byteLength - end} bytes follow the end of the pickle in ${PICKLE}`;
-    throw new CheckpointError('pickle-format', message, end);
-  }
+  const { value: root, inert } = readDataPickle(pickle, 0, find);
   const storages = await directory.folder?.('data');
   let size = source.size;
   for (const [key, { file }] of files) {
@@ -103,10 +103,7 @@ export async function openUnpackedCheckpoint(
   }
   const sources: ByteSource[] = [{ ...source, name: PICKLE, read: source.read.bind(source) }];
   for (const { file } of files.values()) sources.push(file);
-  const metadata = new Map([['archive', directory.name]]);
-  const version = await readText(directory, 'version');
-  if (version !== undefined) metadata.set('version', version);
-  if (byteOrder !== undefined) metadata.set('byteorder', byteOrder);
+  const metadata = archiveMetadata(directory.name, await readText(directory, 'version'), byteOrder);
   return {
     name: directory.name,
     format: 'folder',
@@ -134,11 +131,5 @@ async function digest(sources: readonly ByteSource[], total: number, options: Pa
     lines.push(`${await new FilePass(source, pass).finish()}  ${source.name}\n`);
     before += source.size;
   }
-  const bytes = new TextEncoder().encode(lines.join(''));
-  const text: ByteSource = {
-    name: 'sums',
-    size: bytes.length,
-    read: async (o, n) => bytes.subarray(o, o + n),
-  };
-  return new FilePass(text).finish();
+  return new FilePass(bytesSource(new TextEncoder().encode(lines.join('')))).finish();
 }
