@@ -1,6 +1,6 @@
 /** Settings of a Mask R-CNN that its weights do not determine: image preparation, anchors, thresholds, classes. */
 
-import { integer, listOf, number } from '../../../plugin/models/checks.js';
+import { type Check, integer, listOf, number } from '../../../plugin/models/checks.js';
 import { type DensePreprocessing, FRACTION } from '../../../plugin/models/dense_metadata.js';
 import {
   type DetectorMetadata,
@@ -100,41 +100,20 @@ function testing(reader: SettingsReader, options: DenseOptions): DetectorTesting
   const most = (part: (...keys: string[]) => ConfigValue) => part('max_per_img') ?? part('max_num');
   const threshold = (part: (...keys: string[]) => ConfigValue) =>
     part('nms', 'iou_threshold') ?? part('nms', 'iou_thr') ?? part('nms_thr');
-  const choose: SettingsReader['choose'] = (...setting) => reader.choose(...setting);
+  const chosen = (name: Exclude<keyof DetectorTesting, 'proposals'>, check: Check, stored: ConfigValue) =>
+    reader.choose<number>(name, check, options[name], stored, usual[name]);
+  const ofProposals = (name: keyof ProposalSettings, check: Check, stored: ConfigValue) =>
+    reader.choose<number>(`proposals.${name}`, check, given[name], stored, usual.proposals[name]);
   return {
-    scoreThreshold: choose(
-      'scoreThreshold',
-      FRACTION,
-      options.scoreThreshold,
-      rcnn('score_thr'),
-      usual.scoreThreshold,
-    ),
-    iouThreshold: choose('iouThreshold', FRACTION, options.iouThreshold, threshold(rcnn), usual.iouThreshold),
-    maxDetections: choose('maxDetections', COUNT, options.maxDetections, most(rcnn), usual.maxDetections),
-    maskThreshold: choose(
-      'maskThreshold',
-      FRACTION,
-      options.maskThreshold,
-      rcnn('mask_thr_binary'),
-      usual.maskThreshold,
-    ),
+    scoreThreshold: chosen('scoreThreshold', FRACTION, rcnn('score_thr')),
+    iouThreshold: chosen('iouThreshold', FRACTION, threshold(rcnn)),
+    maxDetections: chosen('maxDetections', COUNT, most(rcnn)),
+    maskThreshold: chosen('maskThreshold', FRACTION, rcnn('mask_thr_binary')),
     proposals: {
-      perLevel: choose('proposals.perLevel', COUNT, given.perLevel, rpn('nms_pre'), usual.proposals.perLevel),
-      maxOutput: choose('proposals.maxOutput', COUNT, given.maxOutput, most(rpn), usual.proposals.maxOutput),
-      iouThreshold: choose(
-        'proposals.iouThreshold',
-        FRACTION,
-        given.iouThreshold,
-        threshold(rpn),
-        usual.proposals.iouThreshold,
-      ),
-      minSize: choose(
-        'proposals.minSize',
-        number(0, 16_384),
-        given.minSize,
-        rpn('min_bbox_size'),
-        usual.proposals.minSize,
-      ),
+      perLevel: ofProposals('perLevel', COUNT, rpn('nms_pre')),
+      maxOutput: ofProposals('maxOutput', COUNT, most(rpn)),
+      iouThreshold: ofProposals('iouThreshold', FRACTION, threshold(rpn)),
+      minSize: ofProposals('minSize', number(0, 16_384), rpn('min_bbox_size')),
     },
   };
 }
@@ -142,46 +121,20 @@ function testing(reader: SettingsReader, options: DenseOptions): DetectorTesting
 /** Anchors, deviations and sampling, from the configurations of the modules. */
 function regions(reader: SettingsReader, anchors: number) {
   const { config } = reader;
-  const usual = MASK_RCNN_DEFAULTS;
+  const usual: Omit<MaskRCNNGraphSettings, 'preprocessing'> = MASK_RCNN_DEFAULTS;
   const generator = (name: string) => config.model('rpn_head', 'anchor_generator', name);
   const coder = (...path: string[]) => config.model(...path, 'bbox_coder', 'target_stds');
+  const roi = (name: string) => config.model('roi_head', 'bbox_roi_extractor', 'roi_layer', name);
+  const chosen = <N extends keyof typeof usual>(name: N, check: Check, stored: ConfigValue) =>
+    reader.choose<(typeof usual)[N]>(name, check, undefined, stored, usual[name]);
   const scales = generator('scales');
+  const scale = Array.isArray(scales) && scales.length === 1 ? scales[0] : scales;
   const settings = {
-    anchorScale: reader.choose(
-      'anchorScale',
-      number(1e-3, 1e4),
-      undefined,
-      Array.isArray(scales) && scales.length === 1 ? scales[0] : scales,
-      usual.anchorScale,
-    ),
-    anchorRatios: reader.choose<readonly number[]>(
-      'anchorRatios',
-      listOf(number(1e-3, 1e3), anchors, anchors),
-      undefined,
-      generator('ratios'),
-      usual.anchorRatios,
-    ),
-    proposalDeviations: reader.choose<readonly number[]>(
-      'proposalDeviations',
-      DEVIATIONS,
-      undefined,
-      coder('rpn_head'),
-      usual.proposalDeviations,
-    ),
-    boxDeviations: reader.choose<readonly number[]>(
-      'boxDeviations',
-      DEVIATIONS,
-      undefined,
-      coder('roi_head', 'bbox_head'),
-      usual.boxDeviations,
-    ),
-    samplingRatio: reader.choose(
-      'samplingRatio',
-      integer(0, 64),
-      undefined,
-      config.model('roi_head', 'bbox_roi_extractor', 'roi_layer', 'sampling_ratio'),
-      usual.samplingRatio,
-    ),
+    anchorScale: chosen('anchorScale', number(1e-3, 1e4), scale),
+    anchorRatios: chosen('anchorRatios', listOf(number(1e-3, 1e3), anchors, anchors), generator('ratios')),
+    proposalDeviations: chosen('proposalDeviations', DEVIATIONS, coder('rpn_head')),
+    boxDeviations: chosen('boxDeviations', DEVIATIONS, coder('roi_head', 'bbox_head')),
+    samplingRatio: chosen('samplingRatio', integer(0, 64), roi('sampling_ratio')),
   };
   if (settings.anchorRatios.length !== anchors) {
     throw new ArchitectureError(
