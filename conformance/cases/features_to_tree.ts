@@ -4,12 +4,13 @@ import { tidy } from '@tensorflow/tfjs-core';
 import { boruvkaMST } from '../../plugin/ops/boruvka_mst.js';
 import { edgeDissimilarity } from '../../plugin/ops/edge_dissimilarity.js';
 import { edgeWeights } from '../../plugin/ops/edge_dissimilarity.spec.js';
+import { kruskal } from '../../plugin/ops/spec/kruskal.js';
 import { itemsOf } from '../../plugin/ops/spec/tensor.js';
 import { type CaseTensor, type ProgramCase, programCase } from '../case.js';
 import { readTensor, toTensor } from '../tfjs_backend.js';
 import { combine, judgeTree } from '../verdict.js';
 import { LayoutError } from './case_file.js';
-import { sameEdges } from './tree_cases.js';
+import { pairsOf, sameEdges } from './tree_cases.js';
 
 /**
  * A case in which the tree may differ from the reference by near ties, which is then a tie-flip.
@@ -43,6 +44,17 @@ export function featuresToTreeCase(
     });
     return combine(items);
   });
+}
+
+/** The edges of a tree that a model built of its own weights; undefined if it is not their minimum. */
+export function minimalTree(
+  order: ArrayLike<number>,
+  parent: ArrayLike<number>,
+  weights: ArrayLike<number>,
+  edges: ArrayLike<number>,
+): number[] | undefined {
+  const own = indicesOf(pairsOf({ order: order as Int32Array, parent: parent as Int32Array }), edges);
+  return own.join() === kruskal(weights, edges, order.length).join() ? own : undefined;
 }
 
 /** The rows of `edges` for a list of vertex pairs. @throws {Error} for a pair that is not an edge */

@@ -11,7 +11,6 @@ import { MemorySink } from '../../converters/graph/model_sink.js';
 import { writeModel } from '../../converters/graph/model_writer.js';
 import { TorchLayers } from '../../converters/graph/torch_layers.js';
 import { type Parameter, Parameters } from '../../converters/parameters.js';
-import { kruskal } from '../../plugin/ops/spec/kruskal.js';
 import { itemsOf } from '../../plugin/ops/spec/tensor.js';
 import { windowPairs } from '../../plugin/ops/window_graph.spec.js';
 import { languageTreeTie, layerBound, mixerBound } from '../bounds.js';
@@ -27,7 +26,7 @@ import type { Judgement } from '../judgement.js';
 import { largest } from '../measure.js';
 import { type Comparison, combine, comparison, fail, judge, judgeTree } from '../verdict.js';
 import { type CaseFile, channelsLast } from './case_file.js';
-import { indicesOf } from './features_to_tree.js';
+import { indicesOf, minimalTree } from './features_to_tree.js';
 import { type Feeds, GraphUnderTest, inConstantLayout } from './graph_under_test.js';
 import { contradiction, pairsOf, treesOfParentIds } from './tree_cases.js';
 
@@ -221,11 +220,8 @@ function ownTreeCase(file: CaseFile, layout: MixerLayout, mixer: MixerUnderTest)
       const edges = windowPairs(numVertices, contextLength(file));
       const exact = itemsOf(file.floats(layout.weights, 2)).map((row) => Float64Array.from(row, Math.log));
       const items = order.map((_, b): Judgement => {
-        const tree = { order: order[b] as Int32Array, parent: parent[b] as Int32Array };
-        const own = indicesOf(pairsOf(tree), edges);
-        const minimal = kruskal(weights[b], edges, numVertices);
-        if (own.join() !== minimal.join())
-          return fail(`the tree of item ${b} is not the minimum of its weights`);
+        const own = minimalTree(order[b], parent[b], weights[b], edges);
+        if (!own) return fail(`the tree of item ${b} is not the minimum of its weights`);
         const expected = indicesOf(pairsOf(trees[b]), edges);
         const judgement = judgeTree(own, expected, exact[b], edges, numVertices, `item ${b}`);
         if (judgement.margin !== undefined && judgement.margin <= languageTreeTie(tolerance)) {

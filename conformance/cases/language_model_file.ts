@@ -1,6 +1,5 @@
 /** Expected values of whole language models: logits of texts, gradients of a loss, and merged adapters. */
 
-import { kruskal } from '../../plugin/ops/spec/kruskal.js';
 import { windowPairs } from '../../plugin/ops/window_graph.spec.js';
 import { languageGradientBound, languageModelBound, languageTreeTie, layerBound } from '../bounds.js';
 import {
@@ -16,7 +15,7 @@ import { type Comparison, combine, comparison, fail, judge, show } from '../verd
 import type { CaseFile } from './case_file.js';
 import { type CaseFolder, inFolder, jsonBeside } from './case_folder.js';
 import { crossEntropy } from './cross_entropy.js';
-import { indicesOf } from './features_to_tree.js';
+import { minimalTree } from './features_to_tree.js';
 import { type Feeds, type GraphUnderTest, inConstantLayout } from './graph_under_test.js';
 import {
   adapterBesideHead,
@@ -28,7 +27,6 @@ import {
   type Scan,
 } from './language_checkpoint.js';
 import { quantizedModelCase } from './quantized_model.js';
-import { pairsOf } from './tree_cases.js';
 
 const LOGITS = /^(.+)\.(merged_|unmerged_|)(tree|chain)_logits$/;
 
@@ -177,9 +175,7 @@ function judgeMinimal(
   const [weights, order, parent] = TREE_NODES.map(
     (node) => (results.get(`${layer}/${node}`) as CaseTensor).values,
   );
-  const edges = windowPairs(length, promptLength);
-  const own = indicesOf(pairsOf({ order: order as Int32Array, parent: parent as Int32Array }), edges);
-  return own.join() === kruskal(weights, edges, length).join()
+  return minimalTree(order, parent, weights, windowPairs(length, promptLength))
     ? { verdict: 'pass', reason: '' }
     : fail(`the tree of ${layer} is not the minimum of its weights`);
 }

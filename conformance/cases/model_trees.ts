@@ -10,17 +10,9 @@ import { flippedTreesBound, layerBound, pinnedModelBound, UNBOUNDED } from '../b
 import { type CaseTensor, type ProgramCase, programCase } from '../case.js';
 import { certify } from '../certificate.js';
 import type { Judgement } from '../judgement.js';
-import {
-  type Comparison,
-  combine,
-  comparison,
-  comparisonOf,
-  fail,
-  judge,
-  judgeTree,
-  show,
-} from '../verdict.js';
-import { indicesOf } from './features_to_tree.js';
+import { type Comparison, combine, comparisonOf, fail, judge, judgeTree, show } from '../verdict.js';
+import { compareEdgeWeights } from './dense_input.js';
+import { indicesOf, minimalTree } from './features_to_tree.js';
 import type { Feeds } from './graph_under_test.js';
 import type { BlockTrees } from './model_inputs.js';
 import { type CheckpointUnderTest, type ModelUnderTest, treeFeeds } from './model_under_test.js';
@@ -57,12 +49,7 @@ export function pinnedTreesCase(source: ModelSource): ProgramCase {
       const comparisons = found.map(([node, expected]) =>
         comparisonOf(node, result(node), expected, pinnedBound(node, tolerance)),
       );
-      const weights = trees.edgeWeights.flatMap((stored, i) => {
-        if (!stored) return [];
-        const given = result(`blocks_${i}/edge_weights`).values;
-        const expected = Float64Array.from(stored.values, Math.log);
-        return [comparison(`blocks_${i}/edge_weights`, given, expected, layerBound(tolerance))];
-      });
+      const weights = compareEdgeWeights(trees, result, tolerance);
       return noted(combine([judge([...comparisons, ...weights]), ...blockJudgements(model, result)]), note);
     }),
   );
@@ -220,17 +207,14 @@ async function runWithTrees(
     );
     const exact = exactWeights(model, i, result, edges);
     for (let b = 0; b < batch; b++) {
-      const tree = { order: orders[b] as Int32Array, parent: parents[b] as Int32Array };
-      const [numVertices, what] = [tree.order.length, `block ${i}, image ${b}`];
-      const own = indicesOf(pairsOf(tree), edges);
-      if (own.join() !== kruskal(weights[b], edges, numVertices).join()) {
-        items[b] = fail(`${what}: its tree is not the minimum of its weights`);
-      }
+      const what = `block ${i}, image ${b}`;
+      const own = minimalTree(orders[b], parents[b], weights[b], edges);
+      if (!own) items[b] = fail(`${what}: its tree is not the minimum of its weights`);
       // After the first flip the features differ, and so may the later trees.
-      if (items[b].verdict !== 'pass') continue;
+      if (!own || items[b].verdict !== 'pass') continue;
       const expected = indicesOf(pairsOf(reference.trees[i].trees[b]), edges);
       if (own.join() === expected.join()) continue;
-      items[b] = judgeTree(own, expected, exact[b], edges, numVertices, what);
+      items[b] = judgeTree(own, expected, exact[b], edges, orders[b].length, what);
     }
   }
   return { given: values.map(result), items };
