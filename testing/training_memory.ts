@@ -56,17 +56,24 @@ const RECIPE: Omit<Recipe, 'steps'> = {
   clip: 1,
 };
 
-/** Every kind of layer at least once, and trees of 16 vertices, of 4 and of 1. */
+/** Every kind of layer at least once; by default, trees of 16 vertices, of 4 and of 1. */
 const SIZES = { channels: 8, depths: [1, 1, 1], layerScale: true, classes: 10 };
 
 /** Trains a classifier with `fit`, with augmented images, evaluations and states. */
-export async function classifierMemory(run: MemoryRun, recipe: Partial<Recipe> = {}): Promise<MemoryUse> {
-  const source = await randomClassifier(SIZES);
+export async function classifierMemory(
+  run: MemoryRun,
+  recipe: Partial<Recipe> = {},
+  {
+    side = SIDE,
+    depths = SIZES.depths,
+  }: { readonly side?: number; readonly depths?: readonly number[] } = {},
+): Promise<MemoryUse> {
+  const source = await randomClassifier({ ...SIZES, depths: [...depths] });
   return watch(run, async (onStep) => {
     const model = await GrootV.load(source);
     const trained = trainable(model, { newHead: CLASSES, dropPath: 0.2, dropout: 0.1 });
-    const preparation = { ...model.metadata.preprocessing, size: SIDE };
-    const examples = randomImages(6);
+    const preparation = { ...model.metadata.preprocessing, size: side };
+    const examples = randomImages(6, side);
     const batches = new Batches(examples, { batch: 2, preparation, augment: true });
     await fit(
       trained,
@@ -142,15 +149,15 @@ async function watch(
   };
 }
 
-function randomImages(count: number) {
+function randomImages(count: number, side: number) {
   const random = new RandomNumbers(1);
   return imageExamples(
     Array.from({ length: count }, (_, i) => ({
       label: CLASSES[i % CLASSES.length],
       image: {
-        width: SIDE,
-        height: SIDE,
-        data: Uint8Array.from({ length: SIDE * SIDE * 3 }, () => random.integer(0, 255)),
+        width: side,
+        height: side,
+        data: Uint8Array.from({ length: side * side * 3 }, () => random.integer(0, 255)),
       },
     })),
   );

@@ -2,8 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import t from 'tap';
-import { randomGrootV } from '../../../bench/random_model.js';
-import { argmax, OWN_TREES, pinned, predictOn, testImage } from '../../../testing/grootv_t.js';
+import { argmax, loadGrootVT, OWN_TREES, pinned, predictOn, testImage } from '../../../testing/grootv_t.js';
 import { maxDifference } from '../../../testing/measure.js';
 import '../../../wasm/index.js';
 import '../index.js';
@@ -15,7 +14,7 @@ const SAME_TREES = 1e-4;
 t.test('GrootV-T', async (t) => {
   const reference = await predictOn('wasm');
   const cuda = await startCuda();
-  const model = await randomGrootV();
+  const model = await loadGrootVT();
   const image = testImage();
   const trees = pinned(reference);
   tf.dispose(model.execute({ image, ...trees })); // weights are moved to the device, orders are checked

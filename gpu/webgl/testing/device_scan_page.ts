@@ -17,7 +17,7 @@ quickPageTest('scans and gradients along a tree that the host never saw', async 
     [1, 1, 2, 3],
     [2, 3, 5, 7],
     [1, 1, 300, 4],
-    [1, 56, 56, 4],
+    [1, 28, 28, 4],
   ]) {
     const numVertices = height * width;
     const edges = gridGraph(height, width);

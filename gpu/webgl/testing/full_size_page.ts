@@ -1,8 +1,7 @@
 /** GrootV-T at full size, with random weights, in a page: WebGL against wasm, which Node compares with cpu. */
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import { randomGrootV } from '../../../bench/random_model.js';
-import { argmax, OWN_TREES, pinned, predictOn, testImage } from '../../../testing/grootv_t.js';
+import { argmax, loadGrootVT, OWN_TREES, pinned, predictOn, testImage } from '../../../testing/grootv_t.js';
 import { maxDifference } from '../../../testing/measure.js';
 import '../../../wasm/index.js';
 import { setTreeBuilder, type TreeBuilder } from '../index.js';
@@ -16,7 +15,7 @@ quickPageTest('logits', async (t) => {
   setWasmPaths('/tfjs-wasm/');
   const reference = await predictOn('wasm');
   await tf.setBackend('webgl');
-  const model = await randomGrootV();
+  const model = await loadGrootVT();
   const image = testImage();
   const own = new Map<TreeBuilder, Float32Array>();
   const builders: readonly (readonly [TreeBuilder, number])[] = [
