@@ -6,7 +6,9 @@ import { Turns } from './turns.js';
 
 /** How often an input or a batch is started before it is given up. */
 const TRIES = 3;
+/** How often a worker asks whether all is done: while there are jobs, and while other workers have the last ones. */
 const POLL_MS = 1000;
+const LAST_POLL_MS = 100;
 
 export interface WorkOptions<Input extends { readonly file: string }> {
   /** Computes the rows of some inputs, in order. Not on this thread, whose timers renew the locks of jobs. */
@@ -118,8 +120,16 @@ export async function work<Input extends { readonly file: string }>(
       (error) => end(error),
     );
   };
-  const poll = setInterval(look, POLL_MS);
-  worker.on('drained', look);
+  let poll = setInterval(look, POLL_MS);
+  const lookEvery = (ms: number) => {
+    clearInterval(poll);
+    poll = setInterval(look, ms);
+  };
+  worker.on('drained', () => {
+    look();
+    lookEvery(LAST_POLL_MS);
+  });
+  worker.on('active', () => lookEvery(POLL_MS));
   const onStop = () => end();
   let onLost = () => {};
   const isLost = new Promise<void>((resolve) => {
