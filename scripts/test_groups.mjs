@@ -11,18 +11,23 @@ const GROUPS = [
   /^(gpu\/webgl\/(?!ready)|plugin\/image\/browser|wasm\/browser)/, // one Chromium
   /^converters\/(?!pytorch\/fuzz)/,
   /^gpu\/cuda\/backend\/(kernels\/(?!invalid_arguments)|allocator|fallback|launch)/,
+  /^gpu\/cuda\/backend\/(addon\/|backend\.|lifecycle|unavailable)/,
   /^gpu\/cuda\/(boruvka_mst|fused|invalid_trees|linear|tree_scan|testing\/training)/,
   /^node\/(?!cli\/|queue\/(?!run_model))/,
-  /^node\/cli\/(dense|evaluate|finetune|gg_ssm|row_output)/,
+  /^node\/cli\/(cli|convert|terminal)/,
+  /^node\/cli\/(dense|evaluate|finetune|gg_ssm|row_output|train)/,
+  /^node\/cli\/(drawings|erf|models)/,
+  /^node\/cli\/(inputs|language|output)/,
+  /^node\/cli\/(many_images|queue)/,
   /^plugin\/(?!graph_model|image|kernels\/values|models|training)/,
   /^plugin\/image\/(?!browser)/,
   /^plugin\/models\//,
-  /^plugin\/training\/(?!fit)/,
+  /^plugin\/training\//,
   /^gpu\/webgpu\/(dispatches|edge_dissimilarity|integers_as_floats|linear|recorder|runner|spanning_trees|specs|tree_scan)/,
   /^wasm\/(binary_format|convolution_gradients|kernels|language_models)/,
   /^conformance\/(case|composed|run|cases\/(changed_language_files|language_training|layouts|training_variants))\./,
   /^examples\/(scenes|tree-filter)\//,
-  /^(conformance\/(cases\/(dense_ops_file|load)|certificate|measure|report|toy_op)|testing\/(?!.*bundle)[^/]+\.test)/,
+  /^(conformance\/(cases\/(dense_ops_file|load|quantized_model)|runners\/(cli|run_on_targets)|certificate|measure|report|toy_op)|testing\/(?!.*bundle)[^/]+\.test)/,
 ];
 
 /** If it has a teardown of its own, tap's root ends when it is first idle: between two files. */
@@ -46,7 +51,7 @@ const LONGEST = [
   /^gpu\/cuda\/backend\/allocator/,
   /^node\/queue\/(killed_workers|queue)/, // they wait most of the time
   /^gpu\/webgpu\/dispatches/,
-  /^plugin\/training\/(?!fit)/,
+  /^plugin\/training\//,
   /^(node\/cli\/(convert|language|train|models)|bench\/bench|examples\/finetune|gpu\/cuda\/thread_orders)/,
 ];
 

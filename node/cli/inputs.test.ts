@@ -25,7 +25,7 @@ const TINY = fixturePath('grootl/grootl_tiny') as string;
 const DIGITS = join('examples', 'digits');
 // Outside the checkout, so that its packages are not resolved.
 const folder = mkdtempSync(join(tmpdir(), 'grootvl-inputs-'));
-t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 const at = (name: string) => join(folder, name);
 const model = at('model');
 
