@@ -51,9 +51,8 @@ export async function openAtomicDirectory(
 ): Promise<AtomicDirectory> {
   const cannotWrite = (reason: string) => new Error(`cannot write to "${path}": ${reason}`);
   const checkFree = async (folder: string) => {
-    if (!replace && (await entriesOf(folder)).length > 0) {
-      throw cannotWrite('the directory exists and is not empty');
-    }
+    if (replace || (await readdir(folder)).every(isUnfinished)) return;
+    throw cannotWrite('the directory exists and is not empty');
   };
   /** Whether the folder exists. */
   const check = async (folder: string): Promise<boolean> => {
@@ -150,11 +149,6 @@ async function throughLinks(path: string): Promise<string> {
     at = resolve(dirname(at), await readlink(at));
   }
   throw new Error('too many links');
-}
-
-/** The entries of a folder, except the output in progress. */
-async function entriesOf(folder: string): Promise<string[]> {
-  return (await readdir(folder)).filter((name) => !isUnfinished(name));
 }
 
 /** Moves the files into the folder. A failure in between leaves some of the files there, but never the last ones. */

@@ -172,7 +172,10 @@ async function replacement(path: string, status: Stats | undefined): Promise<Ope
   };
   try {
     handle = await open(temporary, 'wx', status && status.mode & 0o777);
-    if (status) await keepPermissions(handle, status);
+    if (status) {
+      await handle.chown(status.uid, status.gid).catch(() => {}); // only root may change the owner
+      await handle.chmod(status.mode & 0o777);
+    }
   } catch (error) {
     await abort();
     throw error;
@@ -189,12 +192,6 @@ async function replacement(path: string, status: Stats | undefined): Promise<Ope
     },
     abort,
   };
-}
-
-/** Gives a new file or folder the owner and permissions of the one that it replaces. */
-async function keepPermissions(handle: FileHandle, { mode, uid, gid }: Stats): Promise<void> {
-  await handle.chown(uid, gid).catch(() => {}); // only root may change the owner
-  await handle.chmod(mode & 0o777);
 }
 
 /** Writes through the process's own streams if they are pipes, which may be slower than the writer. */

@@ -40,23 +40,8 @@ const files = readdirSync(sources);
 const cxx = files.filter((file) => file.endsWith('.cc'));
 const headers = files.filter((file) => file.endsWith('.h'));
 /** Products of float32. Their gradients, and everything else, are the same with and without relaxed SIMD. */
-const RELAXED = {
-  sources: [
-    'linear.cc',
-    'convolution.cc',
-    'selective_discretize.cc',
-    'transposed_convolution.cc',
-    'winograd.cc',
-  ],
-  functions: [
-    'linear',
-    'linear_streaming',
-    'convolution',
-    'selective_discretize',
-    'transposed_convolution',
-    'winograd',
-  ],
-};
+const RELAXED = ['linear', 'convolution', 'selective_discretize', 'transposed_convolution', 'winograd'];
+const relaxedSources = RELAXED.map((name) => `${name}.cc`);
 const QUANTIZED = 'quantized_product.as.ts';
 const quantizedParts = files.filter((file) => file.startsWith('quantized_') && file.endsWith('.as.ts'));
 
@@ -88,11 +73,11 @@ async function buildKernels(output) {
 
 /** Functions that replace those of the kernels if relaxed SIMD is used. */
 async function buildRelaxed(output) {
-  if (!isStale(output, ['../scripts/relaxed_simd.mjs', ...RELAXED.sources, ...headers])) return;
+  if (!isStale(output, ['../scripts/relaxed_simd.mjs', ...relaxedSources, ...headers])) return;
   if (!emscripten) return;
   const draft = `${output}.draft`;
   const flags = ['-DRELAXED_SIMD', '-sERROR_ON_UNDEFINED_SYMBOLS=0'];
-  await runEmcc(RELAXED.sources, RELAXED.functions, draft, flags);
+  await runEmcc(relaxedSources, [...RELAXED, 'linear_streaming'], draft, flags);
   checkImports(draft, ['relaxed_madd', 'has_tall_tiles']);
   const bytes = readFileSync(join(sources, draft));
   rmSync(join(sources, draft));

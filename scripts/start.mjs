@@ -27,17 +27,8 @@ classifyDigits(MODEL);
 step('Drawing what the model does with a photograph');
 const [tree, affinity] = [join('out', 'tree.png'), join('out', 'affinity.png')];
 grootvl('tree', MODEL, join(PHOTOS, 'astronaut.png'), '--size', '320', '--out', tree);
-grootvl(
-  'affinity',
-  MODEL,
-  join(PHOTOS, 'chelsea.png'),
-  '--at',
-  '145,125',
-  '--size',
-  '240',
-  '--out',
-  affinity,
-);
+const eye = ['--at', '145,125', '--size', '240'];
+grootvl('affinity', MODEL, join(PHOTOS, 'chelsea.png'), ...eye, '--out', affinity);
 
 step('Segmenting unseen digits on a photograph (by a model that this package trained: examples/models)');
 const [classes, boxes] = [join('out', 'classes.png'), join('out', 'boxes.png')];

@@ -11,15 +11,10 @@ function explain(error: unknown): unknown {
         'the browser gives this page no more storage: delete a model, or free space on the disk',
       );
     }
-    if (isHeapLost(at)) {
-      const lost = new Error(
-        `the memory of this tab is used up: choose a smaller model or image (${at.message})`,
-      );
-      lost.name = WORKER_LOST;
-      return lost;
-    }
-    if (at instanceof RangeError && /alloc|memory|array length|array buffer/i.test(at.message)) {
-      return new Error(`the memory of this tab is used up: choose a smaller model or image (${at.message})`);
+    const isLost = isHeapLost(at);
+    if (isLost || (at instanceof RangeError && /alloc|memory|array length|array buffer/i.test(at.message))) {
+      const used = `the memory of this tab is used up: choose a smaller model or image (${at.message})`;
+      return Object.assign(new Error(used), isLost && { name: WORKER_LOST });
     }
   }
   return error;

@@ -212,12 +212,7 @@ async function fetchModel(text: string, watch: Watch): Promise<Writer> {
 }
 
 function parseUrl(text: string): URL {
-  let url: URL | undefined;
-  try {
-    url = new URL(text);
-  } catch {
-    // Reported below.
-  }
+  const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol === 'https:' || url?.protocol === 'http:') return url;
   throw new Error(
     `${JSON.stringify(text.slice(0, 200))} is not a URL: expected https://... of a checkpoint or a model.json`,

@@ -36,7 +36,7 @@ export const bundledModels: Plugin = {
       await mkdir(FOLDER, { recursive: true });
       const models = await Promise.all(MODELS.map(convert));
       const imports = models.flatMap(({ files }) =>
-        files.map(({ variable, path }) => importOf(variable, path)),
+        files.map(({ variable, path }) => `import ${variable} from ${JSON.stringify(`${path}?url`)};`),
       );
       const entries = models.map(({ summary, files }) => {
         const urls = files.map(({ name, variable }) => `${JSON.stringify(name)}: ${variable}`);
@@ -46,10 +46,6 @@ export const bundledModels: Plugin = {
     },
   },
 };
-
-function importOf(variable: string, path: string): string {
-  return `import ${variable} from ${JSON.stringify(`${path}?url`)};`;
-}
 
 async function convert({ id, title, path }: BundledModel) {
   const sink = new MemorySink();

@@ -6,9 +6,11 @@ import type { CaseResult, CaseSource, Report } from '../../conformance/index.js'
 import { DEFAULT_TARGETS, parseTarget, TARGETS, type Target } from '../../conformance/runners/targets.js';
 import { DEFAULT_SEED } from '../../conformance/seed.js';
 import { writeFileAtomically } from '../atomic_file.js';
-import { FAILED, Failure, pathOf } from './failure.js';
+import { FAILED, Failure, pathOf, textLike } from './failure.js';
 import { withStageBars } from './progress.js';
 import { inline, jsonText, note, print, showsColours } from './terminal.js';
+
+const reportName = textLike(/\.(json|html?)$/i, 'a name that ends in .json or .html');
 
 interface Options {
   backends: Target[];
@@ -29,7 +31,7 @@ export function addConformance(command: Command): void {
         .default(parseTargets(DEFAULT_TARGETS.join(',')), DEFAULT_TARGETS.join(',')),
     )
     .option('--cases <dir>', 'folder of case files (default: those of the suite)', pathOf)
-    .option('--report <file>', 'write the report to a .json or .html file', parseReport)
+    .option('--report <file>', 'write the report to a .json or .html file', reportName)
     .option('--seed <integer>', 'seed of the generated cases', parseSeed, DEFAULT_SEED)
     .option('--no-generated', 'run case files only')
     .option(
@@ -127,12 +129,6 @@ function parseNames(names: string): string[] {
   const found = [...new Set(names.split(',').filter((name) => name !== ''))];
   if (found.length === 0) throw new InvalidArgumentError('expected at least one name.');
   return found;
-}
-
-function parseReport(path: string): string {
-  if (!/\.(json|html?)$/i.test(path))
-    throw new InvalidArgumentError('expected a name that ends in .json or .html.');
-  return path;
 }
 
 function parseExpression(text: string): string {

@@ -1,5 +1,5 @@
 /** `grootvl evaluate`: evaluates a model on images with known labels. */
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { drawConfusion, MOST_DRAWN_CLASSES } from '../../plugin/image/draw_confusion.js';
 import { isRegularOutput, writeFileAtomically } from '../atomic_file.js';
 import type { CliBackend, StartedBackend } from '../backend.js';
@@ -15,6 +15,7 @@ import { warn, withBackend } from './backend.js';
 import { BAD_USAGE, Failure, integerFrom, PARTLY_FAILED, pathOf } from './failure.js';
 import { threadsOf } from './image_command.js';
 import { batchSize, withWorkers } from './image_options.js';
+import { imageFile } from './image_output.js';
 import { INTERRUPTED, Interruption } from './interruption.js';
 import { ImageBar } from './progress.js';
 import { keepHeapSmall } from './small_heap.js';
@@ -76,7 +77,9 @@ export function addEvaluate(command: Command): void {
       'use only the first images; with folders the first ones of every class',
       integerFrom(1),
     )
-    .option('--confusion <file.png>', 'write the confusion matrix as an image', confusionFile)
+    .option('--confusion <file.png>', 'write the confusion matrix as an image', (text) =>
+      imageFile(pathOf(text)),
+    )
     .option('--batch <n>', 'batch size', batchSize)
     .option('--strict', 'stop at the first image that fails, with exit status 1')
     .option('--json', 'print one JSON document');
@@ -86,16 +89,6 @@ export function addEvaluate(command: Command): void {
 /** Collects the values of a repeatable option. */
 function paths(path: string, before: readonly string[] = []): readonly string[] {
   return [...before, pathOf(path)];
-}
-
-function confusionFile(text: string): string {
-  const path = pathOf(text);
-  try {
-    imageFormat(path);
-  } catch (error) {
-    throw new InvalidArgumentError((error as Error).message);
-  }
-  return path;
 }
 
 async function evaluate(model: string, flags: Flags): Promise<void> {

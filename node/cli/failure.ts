@@ -82,6 +82,14 @@ export function numberAbove(bound: number): (text: string) => number {
 /** Parses a number from 0 to 1. */
 export const fraction = numberFrom(0, 1);
 
+/** Parses a text of the given form, which `expected` describes. */
+export function textLike(form: RegExp, expected: string): (text: string) => string {
+  return (text) => {
+    if (form.test(text)) return text;
+    throw new InvalidArgumentError(`expected ${expected}.`);
+  };
+}
+
 /** @throws {Failure} bad usage, if neither images nor a list of them is given */
 export function checkImages(images: readonly string[], list: string | undefined): void {
   if (images.length > 0 || list !== undefined) return;

@@ -11,8 +11,13 @@ import { BAD_USAGE, Failure, outputOf } from './failure.js';
 /** Parses the path of an image in a supported output format, or of a folder for images. */
 export function imageOutput(text: string): string {
   const path = outputOf(text);
+  return /[/\\]$/.test(path) ? path : imageFile(path);
+}
+
+/** Checks that the name of a file has a supported output format. */
+export function imageFile(path: string): string {
   try {
-    if (!/[/\\]$/.test(path)) imageFormat(path);
+    imageFormat(path);
   } catch (error) {
     throw new InvalidArgumentError((error as Error).message);
   }

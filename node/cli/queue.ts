@@ -1,14 +1,15 @@
 /** `grootvl queue`: a run over images, shared through a queue in Redis by workers on any number of machines. */
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { ROW_FORMATS } from '../many_images/rows/row_writer.js';
 import { withBackend } from './backend.js';
-import { integerFrom, outputOf, pathOf } from './failure.js';
+import { integerFrom, outputOf, pathOf, textLike } from './failure.js';
 import { batchSize, withWorkers } from './image_options.js';
 import { URL_VARIABLE } from './queue_server.js';
 import { TASKS, withTaskOptions } from './queue_task.js';
 
 const PATIENCE_S = 60;
 const LOCK_S = 30;
+const runName = textLike(/^[\w.-]{1,100}$/, 'letters, digits, dots, - and _, 100 at most');
 
 export function addQueue(command: Command): void {
   const add = subcommand(command, 'add', 'add images to a queue, as batches of their names')
@@ -68,9 +69,4 @@ function subcommand(command: Command, name: string, description: string): Comman
     .requiredOption('--name <run>', 'the name of the run', runName)
     .option('--redis <url>', `the Redis server, redis:// or rediss:// for TLS (default: ${URL_VARIABLE})`)
     .option('--patience <s>', 'seconds that the server may be unreachable', integerFrom(1), PATIENCE_S);
-}
-
-function runName(text: string): string {
-  if (/^[\w.-]{1,100}$/.test(text)) return text;
-  throw new InvalidArgumentError('expected letters, digits, dots, - and _, 100 at most.');
 }
