@@ -81,7 +81,8 @@ function copyToCpu(info: TensorInfo, backend: CudaBackend, cpu: MathBackendCPU):
   const { shape, dtype } = info;
   if (dtype !== 'complex64') {
     const dataId = cpu.write(backend.readSync(info.dataId), shape, dtype);
-    return withRank({ dataId, shape, dtype });
+    // Some of tfjs's CPU kernels read the rank of their inputs, which only tensors have.
+    return Object.assign({ dataId, shape, dtype }, { rank: shape.length });
   }
   const { real, imag } = backend.partsOf(info);
   const dataId = cpu.write(null as never, shape, dtype);
@@ -90,11 +91,6 @@ function copyToCpu(info: TensorInfo, backend: CudaBackend, cpu: MathBackendCPU):
     imag: copyToCpu(imag, backend, cpu),
   };
   return { dataId, shape, dtype };
-}
-
-/** Some of tfjs's CPU kernels read the rank of their inputs, which only tensors have. */
-function withRank(info: TensorInfo): TensorInfo {
-  return Object.assign(info, { rank: info.shape.length });
 }
 
 function copyBack(result: TensorInfo, backend: CudaBackend, cpu: MathBackendCPU): TensorInfo {

@@ -5,7 +5,7 @@ import { elementBytes } from '../backend.js';
 import { denseStrides } from '../broadcast.js';
 import { type KernelCall, registerBuiltInKernel } from '../kernels.js';
 import { gridOf } from '../launch.js';
-import { strided, stridedCopy } from './strided_copy.js';
+import { registerRearrangement, strided, stridedCopy } from './strided_copy.js';
 import { SUFFIXES } from './unary.js';
 
 /** Whether all tensors have the same type, and it is one that the device supports. */
@@ -60,19 +60,16 @@ export function concat(call: KernelCall, tensors: readonly TensorInfo[], axis: n
   return y;
 }
 
-registerBuiltInKernel('Tile', ({ inputs, attrs, call, onCpu }) => {
-  const { x } = inputs as { x: TensorInfo };
-  if (!SUFFIXES[x.dtype]) return onCpu();
-  const times = attrs.reps as number[];
+registerRearrangement<{ reps: number[] }>('Tile', (call, x, { reps: times }) => {
   checkIntegers(call.op, 'reps', times, x.shape.length, 0);
   const shape = x.shape.map((extent, axis) => extent * times[axis]);
-  if (util.arraysEqual(shape, x.shape)) return call.alias(x, shape);
+  if (util.arraysEqual(shape, x.shape)) return x;
   const strides = denseStrides(x.shape);
   // Splits every axis in two: along the first one the stride is 0.
   const extents = x.shape.flatMap((extent, axis) => [times[axis], extent]);
   const along = strides.flatMap((stride) => [0, stride]);
   const y = strided(call, x, extents, along);
-  return y ? call.alias(y, shape) : onCpu();
+  return y && { ...y, shape };
 });
 
 const ADDED_AT_ONCE = 4;

@@ -4,7 +4,7 @@ import { OpError } from '../../../../plugin/ops/input_checks.js';
 import { checkIntegers } from '../arguments.js';
 import { elementBytes } from '../backend.js';
 import { padded } from '../broadcast.js';
-import { registerBuiltInKernel } from '../kernels.js';
+import { type KernelCall, registerBuiltInKernel } from '../kernels.js';
 import { gridOf } from '../launch.js';
 import { MAX_AXES } from './constants.js';
 import { elementsAtOnce } from './strided_copy.js';
@@ -20,21 +20,8 @@ registerBuiltInKernel('GatherV2', ({ inputs, attrs, call, onCpu }) => {
   const { batchSize, outerSize, dimSize, sliceSize, outputShape } =
     backend_util.segment_util.collectGatherOpShapeInfo(x as never, indices as never, axis, batchDims);
   checkIndices(call.op, call.backend.hostValuesOf(indices) as Int32Array | undefined, dimSize);
-  const y = call.output(outputShape, x.dtype);
-  const size = util.sizeFromShape(outputShape);
-  if (size === 0) return y;
-  const bytes = elementBytes(x.dtype);
-  const parts = elementsAtOnce(bytes, [sliceSize]);
-  const sizes = [
-    outerSize,
-    dimSize,
-    util.sizeFromShape(indices.shape) / batchSize,
-    sliceSize / parts,
-  ] as const;
-  const count = size / parts;
-  const given = [call.input(x), call.input(indices), y, count] as const;
-  call.launch(`gather_rows_${bytes * parts}`, gridOf(count), ...given, ...sizes);
-  return y;
+  const sizes = [outerSize, dimSize, util.sizeFromShape(indices.shape) / batchSize];
+  return gathered(call, 'gather_rows', x, indices, outputShape, sizes, sliceSize);
 });
 
 registerBuiltInKernel('GatherNd', ({ inputs, call, onCpu }) => {
@@ -42,25 +29,30 @@ registerBuiltInKernel('GatherNd', ({ inputs, call, onCpu }) => {
   const depth = indices.shape.at(-1) ?? 0;
   if (!SUFFIXES[params.dtype] || indices.dtype !== 'int32' || depth > MAX_AXES) return onCpu();
   const [shape, , sliceSize, strides] = backend_util.prepareAndValidate(params, indices);
-  const y = call.output(shape, params.dtype);
-  const size = util.sizeFromShape(shape);
-  if (size === 0) return y;
-  const bytes = elementBytes(params.dtype);
-  const parts = elementsAtOnce(bytes, [sliceSize]);
-  const rows = util.sizeFromShape(params.shape) / sliceSize;
-  const count = size / parts;
-  const given = [call.input(params), call.input(indices), y, count] as const;
-  call.launch(
-    `gather_points_${bytes * parts}`,
-    gridOf(count),
-    ...given,
-    depth,
-    rows,
-    sliceSize / parts,
-    padded(strides),
-  );
-  return y;
+  const sizes = [depth, util.sizeFromShape(params.shape) / sliceSize];
+  return gathered(call, 'gather_points', params, indices, shape, sizes, sliceSize, padded(strides));
 });
+
+/** Launches a kernel that copies slices of x. */
+function gathered(
+  call: KernelCall,
+  kernel: string,
+  x: TensorInfo,
+  indices: TensorInfo,
+  shape: readonly number[],
+  sizes: readonly number[],
+  slice: number,
+  ...strides: readonly number[][]
+): TensorInfo {
+  const y = call.output(shape, x.dtype);
+  const bytes = elementBytes(x.dtype);
+  const parts = elementsAtOnce(bytes, [slice]);
+  const count = util.sizeFromShape([...shape]) / parts;
+  if (count === 0) return y;
+  const given = [call.input(x), call.input(indices), y, count, ...sizes, slice / parts, ...strides];
+  call.launch(`${kernel}_${bytes * parts}`, gridOf(count), ...given);
+  return y;
+}
 
 /**
  * Checks indices that are still on the host. Those computed on the device are not read back: a row out of range then becomes

@@ -1,35 +1,31 @@
 /** Pads tensors: pad.cu. */
-import { type DataType, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { OpError, showShape } from '../../../../plugin/ops/input_checks.js';
 import { checkPairs } from '../arguments.js';
 import { elementBytes } from '../backend.js';
 import { axesArgument, denseStrides, padded } from '../broadcast.js';
-import { type KernelCall, registerBuiltInKernel } from '../kernels.js';
+import type { KernelCall } from '../kernels.js';
 import { gridOf } from '../launch.js';
 import { MAX_AXES } from './constants.js';
 import { bitsOf } from './shape.js';
-import { elementsAtOnce } from './strided_copy.js';
-import { SUFFIXES } from './unary.js';
+import { elementsAtOnce, registerRearrangement } from './strided_copy.js';
 
 type Paddings = readonly (readonly [number, number])[];
 
-registerBuiltInKernel('PadV2', ({ inputs, attrs, call, onCpu }) => {
-  const { x } = inputs as { x: TensorInfo };
-  const { paddings, constantValue } = attrs as object as { paddings: Paddings; constantValue: number };
-  if (!SUFFIXES[x.dtype]) return onCpu();
-  const y = pad(call, x, paddings, constantValue);
-  return y ? call.alias(y, y.shape) : onCpu();
-});
+type ConstantPad = { paddings: Paddings; constantValue: number };
 
-registerBuiltInKernel('MirrorPad', ({ inputs, attrs, call, onCpu }) => {
-  const { x } = inputs as { x: TensorInfo };
-  const { paddings, mode } = attrs as object as { paddings: Paddings; mode: 'reflect' | 'symmetric' };
-  if (!SUFFIXES[x.dtype]) return onCpu();
+registerRearrangement<ConstantPad>('PadV2', (call, x, { paddings, constantValue }) =>
+  pad(call, x, paddings, constantValue),
+);
+
+type MirrorPad = { paddings: Paddings; mode: 'reflect' | 'symmetric' };
+
+registerRearrangement<MirrorPad>('MirrorPad', (call, x, { paddings, mode }) => {
   checkMirror(call, x, paddings, mode);
   const { axes, shape, size } = bordered(call, x, paddings, ({ before, extent, within }) => {
     return before === 0 && extent === within;
   });
-  if (axes.length > MAX_AXES) return onCpu();
+  if (axes.length > MAX_AXES) return undefined;
   const y = call.output(shape, x.dtype);
   const edge = mode === 'symmetric' ? 1 : 0;
   const kernel = `mirror_pad_${elementBytes(x.dtype)}`;
@@ -77,14 +73,10 @@ export function pad(
     ...others.map((axis) => ({ ...axis, stride: axis.stride / parts })),
   ];
   const count = size / parts;
-  const pattern = patternOf(value, x.dtype);
+  // The bits of the number, repeated four times if an element is a byte.
+  const pattern = bytes === 1 ? (value & 0xff) * 0x01010101 : bitsOf(value, x.dtype);
   call.launch(`pad_${bytes * parts}`, gridOf(count), from, y, count, ...structs(wide), pattern);
   return y;
-}
-
-/** Returns the bits of a number, repeated four times if an element is a byte. */
-function patternOf(value: number, dtype: DataType): number {
-  return elementBytes(dtype) === 1 ? (value & 0xff) * 0x01010101 : bitsOf(value, dtype);
 }
 
 /** An axis of the result. */

@@ -4,7 +4,7 @@ import { OpError, showShape } from '../../../../plugin/ops/input_checks.js';
 import { checkAxes, checkIntegers } from '../arguments.js';
 import { denseStrides } from '../broadcast.js';
 import { type KernelCall, registerBuiltInKernel } from '../kernels.js';
-import { offsetOf, strided } from './strided_copy.js';
+import { offsetOf, registerRearrangement, strided } from './strided_copy.js';
 import { SUFFIXES } from './unary.js';
 
 const MOST_EMPTY_PARTS = 1024;
@@ -32,20 +32,16 @@ export function slice(
   return strided(call, x, size, denseStrides(x.shape), offsetOf(begin, x.shape));
 }
 
-registerBuiltInKernel('Slice', ({ inputs, attrs, call, onCpu }) => {
-  const { x } = inputs as { x: TensorInfo };
-  if (!SUFFIXES[x.dtype]) return onCpu();
-  const [begin, size] = slice_util.parseSliceParams(x, attrs.begin as number[], attrs.size as number[]);
+registerRearrangement<Record<'begin' | 'size', number[]>>('Slice', (call, x, given) => {
+  const [begin, size] = slice_util.parseSliceParams(x, given.begin, given.size);
   slice_util.assertParamsValid(x, begin, size);
-  const y = slice(call, x, begin, size);
-  return y ? call.alias(y, y.shape) : onCpu();
+  return slice(call, x, begin, size);
 });
 
-registerBuiltInKernel('StridedSlice', ({ inputs, attrs, call, onCpu }) => {
-  const { x } = inputs as { x: TensorInfo };
-  if (!SUFFIXES[x.dtype]) return onCpu();
-  const given = attrs as object as Record<'begin' | 'end' | 'strides', number[]> &
-    Record<'beginMask' | 'endMask' | 'ellipsisMask' | 'newAxisMask' | 'shrinkAxisMask', number>;
+type StridedSlice = Record<'begin' | 'end' | 'strides', number[]> &
+  Record<'beginMask' | 'endMask' | 'ellipsisMask' | 'newAxisMask' | 'shrinkAxisMask', number>;
+
+registerRearrangement<StridedSlice>('StridedSlice', (call, x, given) => {
   const { finalShape, isIdentity, begin, end, strides } = slice_util.sliceInfo(
     x.shape,
     given.begin,
@@ -57,12 +53,12 @@ registerBuiltInKernel('StridedSlice', ({ inputs, attrs, call, onCpu }) => {
     given.newAxisMask,
     given.shrinkAxisMask,
   );
-  if (isIdentity) return call.alias(x, finalShape);
+  if (isIdentity) return { ...x, shape: finalShape };
   const along = denseStrides(x.shape).map((stride, axis) => stride * strides[axis]);
   // All axes of x, including those that the result drops. If the end precedes the begin, the slice is empty.
   const extents = slice_util.computeOutShape(begin, end, strides).map((extent) => Math.max(0, extent));
   const y = strided(call, x, extents, along, offsetOf(begin, x.shape));
-  return y ? call.alias(y, finalShape) : onCpu();
+  return y && { ...y, shape: finalShape };
 });
 
 registerBuiltInKernel('SplitV', ({ inputs, attrs, call, onCpu }) => {
@@ -106,19 +102,11 @@ registerBuiltInKernel('Unpack', ({ inputs, attrs, call, onCpu }) => {
   return parts;
 });
 
-registerBuiltInKernel('Reverse', ({ inputs, attrs, call, onCpu }) => {
-  const { x } = inputs as { x: TensorInfo };
-  if (!SUFFIXES[x.dtype]) return onCpu();
-  const y = reverse(call, x, util.parseAxisParam(attrs.dims as number[], x.shape));
-  return y ? call.alias(y, y.shape) : onCpu();
-});
+registerRearrangement<{ dims: number[] }>('Reverse', (call, x, { dims }) =>
+  reverse(call, x, util.parseAxisParam(dims, x.shape)),
+);
 
-registerBuiltInKernel('FlipLeftRight', ({ inputs, call, onCpu }) => {
-  const { image } = inputs as { image: TensorInfo };
-  if (!SUFFIXES[image.dtype]) return onCpu();
-  const y = reverse(call, image, [2]);
-  return y ? call.alias(y, y.shape) : onCpu();
-});
+registerRearrangement('FlipLeftRight', (call, image) => reverse(call, image, [2]));
 
 function reverse(call: KernelCall, x: TensorInfo, axes: readonly number[]): TensorInfo | undefined {
   checkAxes(call.op, 'dims', axes, x.shape.length);

@@ -3,9 +3,25 @@ import { type DataType, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { OpError } from '../../../../plugin/ops/input_checks.js';
 import { elementBytes } from '../backend.js';
 import { axesArgument, denseStrides, type Layout, layoutOf, padded } from '../broadcast.js';
-import type { DeviceTensor, KernelCall } from '../kernels.js';
+import { type DeviceTensor, type KernelCall, registerBuiltInKernel } from '../kernels.js';
 import { gridOf } from '../launch.js';
 import { COPY_TILE, COPY_TILE_ROWS, MAX_AXES } from './constants.js';
+import { SUFFIXES } from './unary.js';
+
+/**
+ * Registers an op that rearranges the elements of its input, of any type on the device.
+ * @param rearrange returns the result, or undefined if the kernels do not support it; it may be the input in another shape
+ */
+export function registerRearrangement<Attributes>(
+  op: string,
+  rearrange: (call: KernelCall, x: TensorInfo, attributes: Attributes) => TensorInfo | undefined,
+): void {
+  registerBuiltInKernel(op, ({ inputs, attrs, call, onCpu }) => {
+    const [x] = Object.values(inputs) as TensorInfo[];
+    const y = SUFFIXES[x.dtype] && rearrange(call, x, attrs as object as Attributes);
+    return y ? call.alias(y, y.shape) : onCpu();
+  });
+}
 
 /** Location of elements: the address of the first, and the strides along each axis, in elements. */
 export interface Place {

@@ -3,18 +3,12 @@ import { backend_util, slice_util, type TensorInfo, util } from '@tensorflow/tfj
 import { OpError, showShape } from '../../../../plugin/ops/input_checks.js';
 import { checkAxes, checkIntegers, checkPairs, checkShape } from '../arguments.js';
 import { denseStrides } from '../broadcast.js';
-import { type KernelCall, registerBuiltInKernel } from '../kernels.js';
+import type { KernelCall } from '../kernels.js';
 import { pad } from './pad.js';
 import { slice } from './slices.js';
-import { strided } from './strided_copy.js';
-import { SUFFIXES } from './unary.js';
+import { registerRearrangement, strided } from './strided_copy.js';
 
-registerBuiltInKernel('Transpose', ({ inputs, attrs, call, onCpu }) => {
-  const { x } = inputs as { x: TensorInfo };
-  if (!SUFFIXES[x.dtype]) return onCpu();
-  const y = transpose(call, x, attrs.perm as number[]);
-  return y ? call.alias(y, y.shape) : onCpu();
-});
+registerRearrangement<{ perm: number[] }>('Transpose', (call, x, { perm }) => transpose(call, x, perm));
 
 /**
  * Permutes the axes of a tensor: axis i of the result is axis permutation[i] of x. Returns x itself if nothing moves.
@@ -40,29 +34,28 @@ export function transpose(
   );
 }
 
-registerBuiltInKernel('DepthToSpace', ({ inputs, attrs, call, onCpu }) => {
-  const { x } = inputs as { x: TensorInfo };
-  const { blockSize: block, dataFormat } = attrs as object as { blockSize: number; dataFormat: string };
-  if (!SUFFIXES[x.dtype] || dataFormat !== 'NHWC') return onCpu();
+type Blocks = { blockSize: number; dataFormat: string };
+
+registerRearrangement<Blocks>('DepthToSpace', (call, x, { blockSize: block, dataFormat }) => {
+  if (dataFormat !== 'NHWC') return undefined;
   checkShape(call.op, 'x', x.shape, [undefined, undefined, undefined, undefined]);
   checkIntegers(call.op, 'blockSize', [block], 1, 1);
   const [batch, height, width, depth] = x.shape;
   const channels = depth / (block * block);
   const blocks = { ...x, shape: [batch, height, width, block, block, channels] };
   const y = transpose(call, blocks, [0, 1, 3, 2, 4, 5]);
-  return y ? call.alias(y, [batch, height * block, width * block, channels]) : onCpu();
+  return y && { ...y, shape: [batch, height * block, width * block, channels] };
 });
 
-registerBuiltInKernel('SpaceToBatchND', ({ inputs, attrs, call, onCpu }) => {
-  const { x } = inputs as { x: TensorInfo };
-  const { blockShape, paddings } = attrs as object as { blockShape: number[]; paddings: [number, number][] };
-  if (!SUFFIXES[x.dtype]) return onCpu();
+type Padded = { blockShape: number[]; paddings: [number, number][] };
+
+registerRearrangement<Padded>('SpaceToBatchND', (call, x, { blockShape, paddings }) => {
   checkBlocks(call, x, blockShape);
   checkPairs(call.op, 'paddings', paddings, blockShape.length);
   const block = util.sizeFromShape(blockShape);
   const all = x.shape.map((_, axis): [number, number] => paddings[axis - 1] ?? [0, 0]);
   const padded = pad(call, x, all, 0);
-  if (!padded) return onCpu();
+  if (!padded) return undefined;
   if (blockShape.some((extent, i) => padded.shape[i + 1] % extent !== 0)) {
     throw new OpError(
       call.op,
@@ -72,15 +65,12 @@ registerBuiltInKernel('SpaceToBatchND', ({ inputs, attrs, call, onCpu }) => {
   const shape = backend_util.getReshaped(padded.shape, blockShape, block, false);
   const order = backend_util.getPermuted(shape.length, blockShape.length, false);
   const y = transpose(call, { ...padded, shape }, order);
-  return y
-    ? call.alias(y, backend_util.getReshapedPermuted(padded.shape, blockShape, block, false))
-    : onCpu();
+  return y && { ...y, shape: backend_util.getReshapedPermuted(padded.shape, blockShape, block, false) };
 });
 
-registerBuiltInKernel('BatchToSpaceND', ({ inputs, attrs, call, onCpu }) => {
-  const { x } = inputs as { x: TensorInfo };
-  const { blockShape, crops } = attrs as object as { blockShape: number[]; crops: number[][] };
-  if (!SUFFIXES[x.dtype]) return onCpu();
+type Cropped = { blockShape: number[]; crops: number[][] };
+
+registerRearrangement<Cropped>('BatchToSpaceND', (call, x, { blockShape, crops }) => {
   checkBlocks(call, x, blockShape);
   checkPairs(call.op, 'crops', crops, blockShape.length);
   const block = util.sizeFromShape(blockShape);
@@ -92,7 +82,7 @@ registerBuiltInKernel('BatchToSpaceND', ({ inputs, attrs, call, onCpu }) => {
   }
   const shape = backend_util.getReshaped(x.shape, blockShape, block);
   const moved = transpose(call, { ...x, shape }, backend_util.getPermuted(shape.length, blockShape.length));
-  if (!moved) return onCpu();
+  if (!moved) return undefined;
   const whole = backend_util.getReshapedPermuted(x.shape, blockShape, block);
   const uncropped = { ...moved, shape: whole };
   // tfjs lists the axes up to the last cropped one; the others are whole.
@@ -101,8 +91,7 @@ registerBuiltInKernel('BatchToSpaceND', ({ inputs, attrs, call, onCpu }) => {
     backend_util.getSliceBeginCoords(crops, blockShape.length),
     backend_util.getSliceSize(whole, crops, blockShape.length),
   );
-  const y = slice(call, uncropped, begin, size);
-  return y ? call.alias(y, y.shape) : onCpu();
+  return slice(call, uncropped, begin, size);
 });
 
 /** Blocks are on axes 1, 2... of x. */
