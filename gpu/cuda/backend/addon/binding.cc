@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 #include <utility>
 
 #include "driver.h"
@@ -146,8 +147,8 @@ class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
   using Info = Napi::CallbackInfo;
 
   /** A method callable from JavaScript: failures become JavaScript errors. */
-  template <Napi::Value (DeviceObject::*method)(const Info&)>
-  Napi::Value call(const Info& info) {
+  template <auto method>
+  std::invoke_result_t<decltype(method), DeviceObject*, const Info&> call(const Info& info) {
     try {
       if (!device_) throw std::runtime_error("the device is closed");
       return (this->*method)(info);
@@ -181,13 +182,12 @@ class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
     return Napi::Number::New(info.Env(), device_->findKernel(info[0].ToString().Utf8Value()));
   }
 
-  Napi::Value launch(const Info& info) {
+  void launch(const Info& info) {
     const LaunchShape shape = {
         {word(info, 1), word(info, 2), word(info, 3)}, {word(info, 4), word(info, 5)}, word(info, 6)};
     const uint32_t argumentSize = word(info, 7);
     if (argumentSize > kArgumentBytes) throw std::runtime_error("more than 4096 bytes of arguments");
     device_->launch(word(info, 0), shape, arguments_, argumentSize);
-    return info.Env().Undefined();
   }
 
   Napi::Value allocate(const Info& info) {
@@ -196,15 +196,11 @@ class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
     return Napi::Number::New(info.Env(), static_cast<double>(address));
   }
 
-  Napi::Value free(const Info& info) {
-    device_->free(large(info, 0));
-    return info.Env().Undefined();
-  }
+  void free(const Info& info) { device_->free(large(info, 0)); }
 
-  Napi::Value upload(const Info& info) {
+  void upload(const Info& info) {
     const Bytes source = bytesOf(info[1]);
     if (source.size > 0) device_->upload(large(info, 0), source.data, source.size);
-    return info.Env().Undefined();
   }
 
   Napi::Value download(const Info& info) {
@@ -214,33 +210,27 @@ class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
     return waiting->promise();
   }
 
-  Napi::Value downloadSync(const Info& info) {
+  void downloadSync(const Info& info) {
     const Bytes target = bytesOf(info[1]);
     const auto download = device_->download(large(info, 0), target.size);
     device_->synchronize();  // returns sooner than `wait`, which saves processor time
     download->wait();
     if (target.size > 0) std::memcpy(target.data, download->bytes(), target.size);
-    return info.Env().Undefined();
   }
 
-  Napi::Value copy(const Info& info) {
+  void copy(const Info& info) {
     const size_t bytes = large(info, 2);
     if (bytes > 0) device_->copy(large(info, 0), large(info, 1), bytes);
-    return info.Env().Undefined();
   }
 
-  Napi::Value fill(const Info& info) {
+  void fill(const Info& info) {
     // JavaScript's bit operations give signed numbers, so both representations of 32 bits are accepted.
     const uint32_t pattern = info[1].ToNumber().Uint32Value();
     const size_t count = large(info, 2);
     if (count > 0) device_->fill(large(info, 0), pattern, count);
-    return info.Env().Undefined();
   }
 
-  Napi::Value synchronize(const Info& info) {
-    device_->synchronize();
-    return info.Env().Undefined();
-  }
+  void synchronize(const Info&) { device_->synchronize(); }
 
   Napi::Value recordEvent(const Info& info) { return Napi::Number::New(info.Env(), device_->recordEvent()); }
 
@@ -252,7 +242,7 @@ class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
 
   Napi::Value hasMatrixLibrary(const Info& info) { return Napi::Boolean::New(info.Env(), device_->hasMatrixLibrary()); }
 
-  Napi::Value multiply(const Info& info) {
+  void multiply(const Info& info) {
     const auto from = info[0].As<Napi::Object>();
     const auto number = [&](const char* name) { return from.Get(name).ToNumber().Int64Value(); };
     const auto flag = [&](const char* name) { return from.Get(name).ToBoolean().Value(); };
@@ -271,7 +261,6 @@ class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
     product.strideC = number("strideC");
     product.allowTf32 = flag("allowTf32");
     device_->multiply(product);
-    return info.Env().Undefined();
   }
 
   Napi::Value freeBytes(const Info& info) {
@@ -279,10 +268,7 @@ class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
   }
 
   /** Operations still waiting for the device keep it alive until they are done. */
-  Napi::Value close(const Info& info) {
-    device_.reset();
-    return info.Env().Undefined();
-  }
+  void close(const Info&) { device_.reset(); }
 
   std::shared_ptr<Device> device_;
   const uint8_t* arguments_ = nullptr;

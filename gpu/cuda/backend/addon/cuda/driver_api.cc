@@ -1,7 +1,5 @@
 #include "driver_api.h"
 
-#include <dlfcn.h>
-
 #include "../driver.h"
 
 namespace grootvl {
@@ -9,12 +7,6 @@ namespace {
 
 constexpr const char* kLibrary = "libcuda.so.1";
 constexpr int kOldestVersion = 12000;
-
-template <typename Function>
-bool find(void* library, const char* name, Function*& function) {
-  function = reinterpret_cast<Function*>(dlsym(library, name));
-  return function != nullptr;
-}
 
 DriverApi load() {
   void* library = dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <dlfcn.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -119,6 +121,13 @@ struct DriverApi {
                       DO(cuMemcpyDtoDAsync_v2) DO(cuMemsetD32Async) DO(cuStreamCreate) DO(cuStreamDestroy_v2)   \
                           DO(cuStreamSynchronize) DO(cuEventCreate) DO(cuEventDestroy_v2) DO(cuEventRecord)     \
                               DO(cuEventQuery) DO(cuEventSynchronize) DO(cuEventElapsedTime)
+
+/** Finds a function of an open library. @returns whether it is there */
+template <typename Function>
+bool find(void* library, const char* name, Function*& function) {
+  function = reinterpret_cast<Function*>(dlsym(library, name));
+  return function != nullptr;
+}
 
 /** Opens libcuda.so.1 and initialises it, once. @throws {OpenError} NO_DRIVER, OLD_DRIVER, NO_DEVICE, DRIVER_FAILED */
 const DriverApi& driverApi();

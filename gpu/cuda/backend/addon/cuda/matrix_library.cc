@@ -1,7 +1,5 @@
 #include "matrix_library.h"
 
-#include <dlfcn.h>
-
 namespace grootvl {
 namespace {
 
@@ -22,12 +20,6 @@ constexpr const char* kLibraries[] = {
     "/usr/local/cuda/lib64/libcublas.so.12",
     "/usr/local/cuda/lib64/libcublas.so.11",
 };
-
-template <typename Function>
-bool find(void* library, const char* name, Function*& function) {
-  function = reinterpret_cast<Function*>(dlsym(library, name));
-  return function != nullptr;
-}
 
 const void* pointer(Address address) { return reinterpret_cast<const void*>(address); }
 
