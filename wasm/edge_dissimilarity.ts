@@ -18,14 +18,8 @@ export const METRICS: Readonly<Record<Metric, number>> = {
 
 registerWasmKernel(
   EdgeDissimilarity,
-  ({
-    inputs: { features, edges },
-    outputs: { weights },
-    shapes,
-    attributes: { metric },
-    inParts,
-    scratch,
-  }) => {
+  ({ inputs: { features, edges }, outputs: { weights }, shapes, attributes, inParts, scratch }) => {
+    const { metric } = attributes;
     const [batch, vertices, channels] = shapes.features;
     const [numEdges] = shapes.edges;
     let norms = 0;

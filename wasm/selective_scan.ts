@@ -1,28 +1,28 @@
 /** SelectiveScan on WebAssembly. */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { sizeOf } from '../plugin/kernels/sizes.js';
 import { SelectiveScan } from '../plugin/ops/selective_scan.js';
 import { LANES, SCAN_VECTORS } from './constants.js';
 import type { WasmFunctions } from './functions.js';
-import { registerWasmKernel, type WasmKernelArguments } from './kernels.js';
+import { type Cached, registerWasmKernel } from './kernels.js';
 
 /** Bytes of scratch memory per token: vectors of four channels, and both gates. */
 export const scanBytesAToken = (states: number): number => 4 * (SCAN_VECTORS * LANES + 2 * states);
 
+interface Rates {
+  readonly functions: Pick<WasmFunctions, 'selective_scan_rates'>;
+  readonly inputs: { readonly logA: number };
+  readonly tensors: { readonly logA: TensorInfo };
+  readonly cached: Cached;
+}
+
 /**
  * Returns the address of -exp(logA), scaled for base-2 exponentials, which depends only on weights and is cached with them.
  */
-export function ratesOf({
-  functions,
-  inputs: { logA },
-  tensors,
-  cached,
-}: Pick<
-  WasmKernelArguments<typeof SelectiveScan, Pick<WasmFunctions, 'selective_scan_rates'>>,
-  'functions' | 'cached'
-> & { readonly inputs: { readonly logA: number }; readonly tensors: { readonly logA: TensorInfo } }): number {
-  const size = tensors.logA.shape[0] * tensors.logA.shape[1];
+export function ratesOf({ functions, inputs, tensors, cached }: Rates): number {
+  const size = sizeOf(tensors.logA.shape);
   return cached([tensors.logA], 'rates', 4 * size, (address) =>
-    functions.selective_scan_rates(logA, address, size),
+    functions.selective_scan_rates(inputs.logA, address, size),
   );
 }
 

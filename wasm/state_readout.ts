@@ -3,19 +3,6 @@ import { StateReadout, StateReadoutGradient } from '../plugin/ops/state_readout.
 import { registerWasmKernel } from './kernels.js';
 import { partsOf } from './threads.js';
 
-/** Addresses of the inputs that the op and its gradient share. */
-type Inputs = [
-  state: number,
-  outputGate: number,
-  x: number,
-  skip: number,
-  gate: number,
-  stateGamma: number,
-  stateBeta: number,
-  outputGamma: number,
-  outputBeta: number,
-];
-
 registerWasmKernel(StateReadout, ({ inputs, outputs: { y }, shapes, attributes, inParts }) => {
   const [batch, vertices, channels] = shapes.state;
   const [state, outputGate, x, skip, gate, ...vectors] = addressesOf(inputs);
@@ -47,7 +34,8 @@ registerWasmKernel(StateReadoutGradient, ({ inputs, outputs, shapes, attributes,
   );
 });
 
-function addressesOf(inputs: Readonly<Record<keyof typeof StateReadout.inputs, number>>): Inputs {
+/** Addresses of the inputs that the op and its gradient share. */
+function addressesOf(inputs: Readonly<Record<keyof typeof StateReadout.inputs, number>>) {
   const { state, outputGate, x, skip, gate, stateGamma, stateBeta, outputGamma, outputBeta } = inputs;
-  return [state, outputGate, x, skip, gate, stateGamma, stateBeta, outputGamma, outputBeta];
+  return [state, outputGate, x, skip, gate, stateGamma, stateBeta, outputGamma, outputBeta] as const;
 }

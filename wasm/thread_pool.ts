@@ -111,7 +111,8 @@ class Member {
 
   constructor(start: ThreadStart, script: string | URL | undefined) {
     this.block = start.block;
-    const thread = newThread(script);
+    const isNode = typeof process !== 'undefined' && process.versions?.node !== undefined;
+    const thread = typeof Worker === 'undefined' || isNode ? nodeThread(script) : pageThread(script);
     this.thread = thread;
     let sayEnded: (hasEnded: boolean) => void;
     this.ended = new Promise((resolve) => {
@@ -155,14 +156,6 @@ class Member {
     this.thread.terminate();
     return hasEnded;
   }
-}
-
-function newThread(script: string | URL | undefined): Thread {
-  return typeof Worker === 'undefined' || isNode() ? nodeThread(script) : pageThread(script);
-}
-
-function isNode(): boolean {
-  return typeof process !== 'undefined' && process.versions?.node !== undefined;
 }
 
 function embeddedScript(): string {

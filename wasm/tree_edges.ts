@@ -24,14 +24,8 @@ interface Memory {
  * Returns the arguments `edges` and `shift` for an image. The order of the list determines the order of summation, so it
  * depends on the sizes of whole rows, not on how these are split. Lists are cached with the tree.
  */
-export function edgesOf({
-  inputs,
-  tensors,
-  shapes,
-  functions,
-  cached,
-  scratch,
-}: Memory): (image: number) => readonly [edges: number, shift: number] {
+export function edgesOf(memory: Memory): (image: number) => readonly [edges: number, shift: number] {
+  const { inputs, tensors, shapes, functions, cached, scratch } = memory;
   const [batch, vertices, channels] = shapes.x;
   const groups = shapes.decay[2];
   const isLarge = 4 * vertices * (2 * channels + groups) > CACHED_BYTES;
