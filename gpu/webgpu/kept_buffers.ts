@@ -5,9 +5,8 @@ import type { Runner } from './runner.js';
 const caches = new WeakMap<Runner, PerTensorCache<GPUBuffer>>();
 
 export function keptBuffers(runner: Runner): PerTensorCache<GPUBuffer> {
-  const known = caches.get(runner);
-  if (known) return known;
-  const cache = new PerTensorCache<GPUBuffer>(runner.backend, (buffer) => runner.release(buffer));
+  const cache =
+    caches.get(runner) ?? new PerTensorCache(runner.backend, (buffer: GPUBuffer) => runner.release(buffer));
   caches.set(runner, cache);
   return cache;
 }

@@ -7,7 +7,7 @@ import { elements, type Running } from './elements.js';
 import { ACTIVATIONS } from './functions.js';
 import { keptBuffers } from './kept_buffers.js';
 import { registerWebgpuKernel } from './kernels.js';
-import { PRODUCT_NUMBERS, type Tile, termsOf, tiledProduct, tilesFor } from './matrix_product.js';
+import { columnsOf, PRODUCT_NUMBERS, type Tile, termsOf, tiledProduct, tilesFor } from './matrix_product.js';
 import { programs } from './program.js';
 import { type Binding, FLOAT16_WEIGHTS_FLAG, type Runner } from './runner.js';
 
@@ -76,14 +76,7 @@ function access(options: Options): string {
     `;
   }
   return `
-    fn b_at(term: u32, column: u32) -> vec4<f32> {
-      var four = vec4(0.0);
-      if (term >= numbers.terms) { return four; }
-      for (var j = 0u; j < min(4, numbers.outputs - min(column, numbers.outputs)); j++) {
-        four[j] = weights[term * numbers.columns + numbers.first + column + j];
-      }
-      return four;
-    }
+    ${columnsOf('weights', 'term * numbers.columns + numbers.first + column + j')}
     fn finish(row: u32, firstColumn: u32, sums: vec4<f32>) {
       for (var j = 0u; j < min(4, numbers.outputs - firstColumn); j++) {
         let column = firstColumn + j;
@@ -112,11 +105,6 @@ function written(
   }
   const index = at('row * numbers.outputs + column');
   return `y[${index}] = ${activated}(v)${hasResidual ? ` + residual[${index}]` : ''};`;
-}
-
-/** While gradients are recorded, weights change from call to call. */
-function storesHalves(): boolean {
-  return env().getBool(FLOAT16_WEIGHTS_FLAG) && engine().state.gradientDepth === 0;
 }
 
 /** Converts four float32 to two pairs of float16. Numbers beyond the range of float16 become its largest. */
@@ -160,7 +148,8 @@ export function runLinear(
   const { tile, acrossAll, workgroups } = tilesFor(rows, outputs, limits);
   const runs = [columns, first, gate ? outputs / 2 : outputs];
   const inFours = runs.every((count) => count % 4 === 0);
-  const inHalves = inFours && storesHalves();
+  // While gradients are recorded, weights change from call to call.
+  const inHalves = inFours && env().getBool(FLOAT16_WEIGHTS_FLAG) && engine().state.gradientDepth === 0;
   const options = {
     activation,
     hasBias: bias !== undefined,

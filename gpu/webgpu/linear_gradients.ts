@@ -4,7 +4,7 @@ import { LinearInputGradient, LinearWeightGradient, RowSum, usedColumns } from '
 import { columns } from './columns.js';
 import { floats } from './elements.js';
 import { registerWebgpuKernel } from './kernels.js';
-import { PRODUCT_NUMBERS, type Tile, termsOf, tiledProduct, tilesFor } from './matrix_product.js';
+import { columnsOf, PRODUCT_NUMBERS, type Tile, termsOf, tiledProduct, tilesFor } from './matrix_product.js';
 import { programs } from './program.js';
 
 /** WGSL that writes sums to a buffer. */
@@ -25,14 +25,7 @@ const inputGradient = programs('LinearInputGradient', (tile: Tile) => ({
     tile,
     `
       ${termsOf('dy', 'row * numbers.terms + term')}
-      fn b_at(term: u32, column: u32) -> vec4<f32> {
-        var four = vec4(0.0);
-        if (term >= numbers.terms) { return four; }
-        for (var j = 0u; j < min(4, numbers.outputs - min(column, numbers.outputs)); j++) {
-          four[j] = weights[(column + j) * numbers.columns + numbers.first + term];
-        }
-        return four;
-      }
+      ${columnsOf('weights', '(column + j) * numbers.columns + numbers.first + term')}
       ${finishAs('dx')}
     `,
   ),

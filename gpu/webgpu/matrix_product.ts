@@ -49,6 +49,16 @@ export const termsOf = (name: string, index: string) => `
   }
 `;
 
+/** WGSL: `b_at` of a product, from the index of column + j in a buffer. */
+export const columnsOf = (name: string, index: string) => `
+  fn b_at(term: u32, column: u32) -> vec4<f32> {
+    var four = vec4(0.0);
+    if (term >= numbers.terms) { return four; }
+    for (var j = 0u; j < min(4, numbers.outputs - min(column, numbers.outputs)); j++) { four[j] = ${name}[${index}]; }
+    return four;
+  }
+`;
+
 /**
  * WGSL of a product with `numbers.rows` x `numbers.outputs` sums of `numbers.terms`.
  * @param access WGSL of `a_at(row, term) -> f32`, of `b_at(term, column) -> vec4<f32>`, which returns four columns, both 0

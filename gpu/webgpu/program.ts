@@ -46,18 +46,14 @@ export function programs<V extends Variant>(
   return (variant) => {
     const key = Object.entries(variant).map(([option, value]) => ` ${option}=${value}`);
     const fullName = name + key.join('');
-    const program = known.get(fullName) ?? makeProgram(fullName, define(variant));
-    known.set(fullName, program);
-    return program;
+    const made = known.get(fullName) ?? program(fullName, define(variant));
+    known.set(fullName, made);
+    return made;
   };
 }
 
 /** A program without variants. */
 export function program(name: string, definition: ProgramDefinition): Program {
-  return makeProgram(name, definition);
-}
-
-function makeProgram(name: string, definition: ProgramDefinition): Program {
   const { reads = {}, writes, numbers = {}, enable = '', code } = definition;
   const bindings = [
     ...Object.keys(reads).map((name) => ({ name, type: 'read-only-storage' as const })),

@@ -36,7 +36,18 @@ export const scanNumbers = {
   tiles: 'u32',
 } as const;
 
-/** What a pass of a scan needs of its thread, and four values of a row of states: zeros beyond the last. */
+/** WGSL of a function that reads four values of a row of states: zeros beyond the last. */
+const fourAt = (name: string, row: string, value: string) => `
+  fn ${name}(${row}: u32, state: u32) -> vec4<f32> {
+    var four = vec4(0.0);
+    for (var k = 0u; k < 4; k++) {
+      if (state + k < numbers.states) { four[k] = ${value}; }
+    }
+    return four;
+  }
+`;
+
+/** What a pass of a scan needs of its thread. */
 export const SCAN_FUNCTIONS = `
   struct Thread { image: u32, channel: u32, inside: bool, state: u32 }
 
@@ -45,21 +56,8 @@ export const SCAN_FUNCTIONS = `
     return Thread(work / numbers.tiles, channel, channel < numbers.channels, lane % ${GROUP} * 4);
   }
 
-  fn inputs_at(token: u32, state: u32) -> vec4<f32> {
-    var four = vec4(0.0);
-    for (var k = 0u; k < 4; k++) {
-      if (state + k < numbers.states) { four[k] = inputGate[token * numbers.states + state + k]; }
-    }
-    return four;
-  }
-
-  fn rates_at(channel: u32, state: u32) -> vec4<f32> {
-    var four = vec4(0.0);
-    for (var k = 0u; k < 4; k++) {
-      if (state + k < numbers.states) { four[k] = -exp(logA[channel * numbers.states + state + k]); }
-    }
-    return four;
-  }
+  ${fourAt('inputs_at', 'token', 'inputGate[token * numbers.states + state + k]')}
+  ${fourAt('rates_at', 'channel', '-exp(logA[channel * numbers.states + state + k])')}
 `;
 
 interface ScanOptions {
@@ -76,14 +74,7 @@ export function recurrence({ threads, hasState = false, subtrees }: ScanOptions)
   return `
     var<workgroup> partial: array<f32, ${CHUNK * threads}>;
 
-    fn outputs_at(token: u32, state: u32) -> vec4<f32> {
-      var four = vec4(0.0);
-      for (var k = 0u; k < 4; k++) {
-        if (state + k < numbers.states) { four[k] = outputGate[token * numbers.states + state + k]; }
-      }
-      return four;
-    }
-
+    ${fourAt('outputs_at', 'token', 'outputGate[token * numbers.states + state + k]')}
     fn recur(at: Thread, lane: u32, beyond: u32) {
       let firstToken = at.image * numbers.length;
       let ofState = (at.image * numbers.channels + at.channel) * numbers.states + at.state;
