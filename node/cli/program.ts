@@ -5,9 +5,8 @@ import { pathOf, report } from './failure.js';
 import { commanderOutput, type Streams, withStreams } from './terminal.js';
 
 interface CommandEntry {
-  readonly name: string;
   readonly description: string;
-  readonly arguments: readonly (readonly [name: string, description: string])[];
+  readonly arguments?: readonly (readonly [name: string, description: string])[];
   /** Imports the function that adds options and the action. */
   load(): Promise<(command: Command) => void>;
 }
@@ -22,80 +21,67 @@ const IMAGES = ['<image...>', WHAT_IMAGES] as const;
 const IMAGES_OR_LIST = ['[image...]', WHAT_IMAGES] as const;
 
 /** What the help text shows of all commands; the rest of a command is loaded when it is called. Arguments are paths. */
-const COMMANDS: readonly CommandEntry[] = [
-  {
-    name: 'inspect',
+const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  inspect: {
     description:
       'show architecture, parameters, tensors, and what was left out and why, for a file or the HuggingFace folder ' +
       'of a language model',
     arguments: [CHECKPOINT],
     load: async () => (await import('./inspect.js')).addInspect,
   },
-  {
-    name: 'convert',
+  convert: {
     description:
       'convert a PyTorch checkpoint, or the HuggingFace folder of a language model, to a TensorFlow.js GraphModel',
     arguments: [CHECKPOINT, ['<out-dir>', 'a folder that is new or empty']],
     load: async () => (await import('./convert.js')).addConvert,
   },
-  {
-    name: 'classify',
+  classify: {
     description: 'print the most probable classes of images',
     arguments: [MODEL, IMAGES_OR_LIST],
     load: async () => (await import('./classify.js')).addClassify,
   },
-  {
-    name: 'segment',
+  segment: {
     description: 'predict the class of every pixel of images',
     arguments: [MODEL, IMAGES_OR_LIST],
     load: async () => (await import('./segment.js')).addSegment,
   },
-  {
-    name: 'detect',
+  detect: {
     description: 'detect the objects in images, with their masks',
     arguments: [MODEL, IMAGES_OR_LIST],
     load: async () => (await import('./detect.js')).addDetect,
   },
-  {
-    name: 'evaluate',
+  evaluate: {
     description: 'evaluate a model: accuracy, mean IoU or average precision on labelled images',
     arguments: [MODEL],
     load: async () => (await import('./evaluate.js')).addEvaluate,
   },
-  {
-    name: 'queue',
+  queue: {
     description:
       'process images with workers on any number of machines, through a queue in Redis: add, work, collect, status, remove',
-    arguments: [],
     load: async () => (await import('./queue.js')).addQueue,
   },
-  {
-    name: 'tree',
+  tree: {
     description: 'draw the spanning tree of a block over an image, coloured by depth',
     arguments: [MODEL, IMAGE],
     load: async () => (await import('./drawings.js')).addTree,
   },
-  {
-    name: 'affinity',
+  affinity: {
     description: 'draw the affinities of all positions with one of them in a block',
     arguments: [MODEL, IMAGE],
     load: async () => (await import('./drawings.js')).addAffinity,
   },
-  {
-    name: 'erf',
+  erf: {
     description:
       'measure the effective receptive field: the contribution of pixels to the centre of the feature map',
     arguments: [MODEL, IMAGES],
     load: async () => (await import('./erf.js')).addErf,
   },
-  {
-    name: 'run',
+  run: {
     description: 'feed the tensors in a file to the nodes of the same names, and write other nodes to a file',
     arguments: [MODEL],
     load: async () => (await import('./run.js')).addRun,
   },
-  {
-    name: 'train',
+  train: {
     description:
       'fine-tune a classifier on images: folders of classes, idx files or a CSV of paths and labels',
     arguments: [
@@ -104,20 +90,15 @@ const COMMANDS: readonly CommandEntry[] = [
     ],
     load: async () => (await import('./train.js')).addTrain,
   },
-  {
-    name: 'conformance',
+  conformance: {
     description: 'run the conformance suite on backends of this machine, and report which agree with PyTorch',
-    arguments: [],
     load: async () => (await import('./conformance.js')).addConformance,
   },
-  {
-    name: 'bench',
+  bench: {
     description: 'time every op and a whole prediction, as ratios within one run',
-    arguments: [],
     load: async () => (await import('./bench.js')).addBench,
   },
-  {
-    name: 'finetune',
+  finetune: {
     description: 'fine-tune a language model on instructions, with a LoRA adapter or in full',
     arguments: [
       ['<model>', 'the HuggingFace folder of a language model, or the folder of a converted one'],
@@ -125,20 +106,18 @@ const COMMANDS: readonly CommandEntry[] = [
     ],
     load: async () => (await import('./finetune.js')).addFinetune,
   },
-  {
-    name: 'generate',
+  generate: {
     description: 'continue a text with a language model, printing it as it is generated',
     arguments: [LANGUAGE_MODEL],
     load: async () => (await import('./generate.js')).addGenerate,
   },
-  {
-    name: 'score',
+  score: {
     description:
       'print the log probability of a continuation after a context, as the evaluation harness computes it',
     arguments: [LANGUAGE_MODEL],
     load: async () => (await import('./score.js')).addScore,
   },
-];
+};
 
 /**
  * Runs the command line: `argv` as from a shell, without the program name. Only one run at a time in a process, as it owns the
@@ -151,9 +130,8 @@ export function main(argv: readonly string[], streams: Streams = process): Promi
     // The first word, since --debug is the only option before it; `help classify` shows the options of the second.
     const called = argv.find((word) => !word.startsWith('-') && word !== 'help');
     try {
-      const entry = COMMANDS.find(({ name }) => name === called);
       const command = program.commands.find((each) => each.name() === called);
-      if (entry && command) (await entry.load())(command);
+      if (command) (await COMMANDS[command.name()].load())(command);
       await program.parseAsync(argv, { from: 'user' });
       return 0;
     } catch (error) {
@@ -171,7 +149,7 @@ function grootvl(): Command {
     .configureOutput(commanderOutput)
     .configureHelp({ subcommandTerm: (command) => `${command.name()} ${command.usage()}` })
     .exitOverride(); // throw instead of ending the process, as in all its commands
-  for (const { name, description, arguments: given } of COMMANDS) {
+  for (const [name, { description, arguments: given = [] }] of Object.entries(COMMANDS)) {
     const command = program.command(name).description(description);
     for (const [term, what] of given) {
       const argument = new Argument(term, what);
