@@ -184,15 +184,11 @@ export function registerWebglKernel<D extends OpDeclaration>(
     }
   };
   registerBackendKernel(op, BACKEND, (args) => {
-    if (rendersFloat32()) return onDevice(args);
+    if (env().getBool('WEBGL_RENDER_FLOAT32_ENABLED')) return onDevice(args);
     warnOfFloat16();
     hostOf(args.backend);
     return (exact ? hostKernelOf(op) : onDevice)(args);
   });
-}
-
-function rendersFloat32(): boolean {
-  return env().getBool('WEBGL_RENDER_FLOAT32_ENABLED');
 }
 
 let warned = false;

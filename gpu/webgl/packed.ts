@@ -16,15 +16,14 @@ const PACKED = `
     return (batch * ((rows + 1) / 2) + row / 2) * ((columns + 1) / 2) + column / 2;
   }
 
-  vec4 texelAt(sampler2D tensor, ivec2 texShape, int index) {
-    int width = max(1, (texShape[1] + 1) / 2);
-    return texelFetch(tensor, ivec2(index % width, index / width), 0);
-  }
-
   // Where a texel is, and the place some texels further on: loops step, since integer division is slow on a GPU.
   ivec2 placeOf(ivec2 texShape, int index) {
     int width = max(1, (texShape[1] + 1) / 2);
     return ivec2(index % width, index / width);
+  }
+
+  vec4 texelAt(sampler2D tensor, ivec2 texShape, int index) {
+    return texelFetch(tensor, placeOf(texShape, index), 0);
   }
 
   ivec2 stepFrom(ivec2 place, ivec2 texels, int width) {

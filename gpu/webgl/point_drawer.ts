@@ -105,7 +105,9 @@ export class PointDrawer {
   draw({ program, inputs, uniforms, points, outputs, background }: PointDraw): void {
     const { gl } = this;
     throwIfLost(this.webgl);
-    const { program: compiled, locations } = this.compile(program);
+    const made = this.compiled.get(program) ?? this.compile(program);
+    this.compiled.set(program, made);
+    const { program: compiled, locations } = made;
     // First, because a tensor that is on the host is uploaded by a draw of tfjs.
     const read = program.variableNames.map((name) => this.textureOf(inputs[name]));
     const written = outputs.map((output) => this.textureOf(output));
@@ -156,8 +158,6 @@ export class PointDrawer {
   }
 
   private compile(source: PointProgram): Compiled {
-    const known = this.compiled.get(source);
-    if (known) return known;
     const { gl } = this;
     const program = gl.createProgram();
     for (const [type, code] of [
@@ -179,9 +179,7 @@ export class PointDrawer {
     }
     const names = [...source.variableNames, ...source.uniforms, OUTPUT_SIZE];
     const locations = new Map(names.map((name) => [name, gl.getUniformLocation(program, name)]));
-    const made = { program, locations };
-    this.compiled.set(source, made);
-    return made;
+    return { program, locations };
   }
 
   private textureOf({ dataId }: TensorInfo): WebGLTexture {

@@ -1,12 +1,12 @@
 import { PackedProgram } from '../packed.js';
-import { GROUPED_DECAY, stateShape, TREE_STATE } from './tree_state.js';
+import { GROUPED_DECAY, TREE_STATE } from './tree_state.js';
 
 /**
  * The initial state of a tree pass: (x[v], decay[v]) of the vertex v at each position, with a decay of 0 at the root.
  * @param shape [B, V, D]
  */
-export const gatherStateProgram = (shape: readonly number[]): PackedProgram =>
-  new PackedProgram(stateShape(shape), {
+export const gatherStateProgram = ([batch, numVertices, channels]: readonly number[]): PackedProgram =>
+  new PackedProgram([batch, 2 * numVertices, channels], {
     inputs: ['x', 'decay', 'tree'],
     uniforms: { groups: 'int' },
     functions: TREE_STATE + GROUPED_DECAY,

@@ -1,9 +1,11 @@
 import { PackedProgram } from '../packed.js';
 
-/** GLSL: a texel of x standardised by the moments of momentsProgram, then scaled and shifted by channel. */
+/** GLSL: the texel at a place, standardised by the `moments` of momentsProgram, then scaled and shifted by channel. */
 export const NORMALIZE = `
-  vec4 normalized(vec4 texel, vec4 moments, vec2 gamma, vec2 beta) {
-    return (texel - moments.xxzz) * moments.yyww * gamma.xyxy + beta.xyxy;
+  vec4 normalized(vec4 texel, ivec3 at) {
+    vec4 ofRows = texelAt(moments, momentsTexShape, texelIndex(at.x, at.y, 0, outShape[1], 2));
+    vec4 scale = texelAt(gamma, gammaTexShape, at.z / 2).xyxy;
+    return (texel - ofRows.xxzz) * ofRows.yyww * scale + texelAt(beta, betaTexShape, at.z / 2).xyxy;
   }
 `;
 
@@ -14,12 +16,7 @@ export const normalizeProgram = (shape: readonly number[], gated = false): Packe
     functions: NORMALIZE,
     body: `
       int index = texelIndex(at.x, at.y, at.z, outShape[1], outShape[2]);
-      vec4 y = normalized(
-        texelAt(x, xTexShape, index),
-        texelAt(moments, momentsTexShape, texelIndex(at.x, at.y, 0, outShape[1], 2)),
-        texelAt(gamma, gammaTexShape, at.z / 2).xy,
-        texelAt(beta, betaTexShape, at.z / 2).xy
-      );
+      vec4 y = normalized(texelAt(x, xTexShape, index), at);
       setOutput(${gated ? 'y * texelAt(gate, gateTexShape, index)' : 'y'});
     `,
   });

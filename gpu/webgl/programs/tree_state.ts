@@ -29,8 +29,3 @@ export const GROUPED_DECAY = `
     return vec2(elementOf(texel, vertex, first), elementOf(next, vertex, second));
   }
 `;
-
-/** The shape of the state of a scan over [B, V, D]. */
-export function stateShape([batch, numVertices, channels]: readonly number[]): number[] {
-  return [batch, 2 * numVertices, channels];
-}
