@@ -17,8 +17,6 @@ export interface ProgramDefinition {
   readonly writes: Readonly<Record<string, string>>;
   /** Numbers that differ from call to call: `rows: 'u32'` is `numbers.rows`. */
   readonly numbers?: Readonly<Record<string, NumberType>>;
-  /** Lines before the declarations, such as `enable f16;`. */
-  readonly enable?: string;
   /** WGSL with the entry point `main`. */
   readonly code: string;
 }
@@ -54,7 +52,7 @@ export function programs<V extends Variant>(
 
 /** A program without variants. */
 export function program(name: string, definition: ProgramDefinition): Program {
-  const { reads = {}, writes, numbers = {}, enable = '', code } = definition;
+  const { reads = {}, writes, numbers = {}, code } = definition;
   const bindings = [
     ...Object.keys(reads).map((name) => ({ name, type: 'read-only-storage' as const })),
     ...Object.keys(writes).map((name) => ({ name, type: 'storage' as const })),
@@ -71,7 +69,7 @@ export function program(name: string, definition: ProgramDefinition): Program {
       `@group(0) @binding(${bindings.length}) var<uniform> numbers: Numbers;`,
     );
   }
-  const source = [enable, ...declarations, LINEAR_WORKGROUP, code].join('\n');
+  const source = [...declarations, LINEAR_WORKGROUP, code].join('\n');
   return { ...definition, name, source, bindings };
 }
 

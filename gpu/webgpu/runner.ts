@@ -48,7 +48,6 @@ export interface KernelLimits {
   readonly lanes: number;
   readonly workgroupBytes: number;
   readonly storageBuffers: number;
-  readonly hasFeature: (name: GPUFeatureName) => boolean;
 }
 
 interface Timer {
@@ -108,12 +107,11 @@ export class Runner {
   }
 
   get limits(): KernelLimits {
-    const { limits, features } = this.device;
+    const { limits } = this.device;
     return {
       lanes: Math.min(env().getNumber(LANES_FLAG), limits.maxComputeInvocationsPerWorkgroup),
       workgroupBytes: Math.min(env().getNumber(WORKGROUP_BYTES_FLAG), limits.maxComputeWorkgroupStorageSize),
       storageBuffers: limits.maxStorageBuffersPerShaderStage,
-      hasFeature: (name) => features.has(name),
     };
   }
 
