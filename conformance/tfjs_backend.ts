@@ -5,7 +5,6 @@ import {
   dispose,
   engine,
   env,
-  getKernel,
   memory,
   mul,
   ready,
@@ -76,10 +75,7 @@ export function tfjsBackend(definition: TfjsDefinition): Backend {
 function kernelsIn(backend: string): string {
   const own = OPS.filter((op) => hasOwnKernel(op, backend)).map(({ name }) => name);
   if (own.length === 0) return 'no kernels of this package: fallback to the CPU and to built-in ops';
-  // Ops without a kernel even on the CPU are composed of built-in ops.
-  const rest = OPS.filter(({ name }) => !own.includes(name) && getKernel(name, 'cpu')).map(
-    ({ name }) => name,
-  );
+  const rest = OPS.filter((op) => !own.includes(op.name) && !op.compose).map(({ name }) => name);
   const missing = rest.length > 0 ? `; on the host: ${rest.join(', ')}` : '';
   return `kernels of this package: ${own.join(', ')}${missing}`;
 }

@@ -9,6 +9,7 @@ import './discretize.js';
 import './edge_dissimilarity.js';
 import './grid_sample.js';
 import './layer_normalization.js';
+import './linear.js';
 import './parent_dissimilarity.js';
 import './quantized_product.js';
 import './random_spanning_tree.js';

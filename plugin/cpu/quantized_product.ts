@@ -9,19 +9,12 @@ import { usedColumns } from '../ops/linear.js';
 import { QuantizedConvolution } from '../ops/quantized_convolution.js';
 import { QuantizedLinear } from '../ops/quantized_linear.js';
 import { codesOf } from '../ops/quantized_weights.js';
-import { normalDistribution } from './normal_distribution.js';
+import { ACTIVATIONS } from './activations.js';
 
 /** The largest q: 7 bits, for which products of bytes are the same on every machine. */
 export const LARGEST = 127;
 
 const { fround } = Math;
-
-const ACTIVATIONS = {
-  none: (sum: number) => sum,
-  relu: (sum: number) => Math.max(sum, 0),
-  gelu: (sum: number) => sum * normalDistribution(sum),
-  silu: (sum: number) => sum / (1 + Math.exp(-sum)),
-};
 
 /** Quantises a row: returns q - z, and the scale s; s is NaN if the row has values that are not finite. */
 export function quantizedRow(row: Float32Array): { centred: Int16Array; scale: number } {
