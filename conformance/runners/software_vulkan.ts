@@ -21,17 +21,40 @@ const DRIVER = 'vk_swiftshader_icd.json';
  * @throws the error of the first start, if both fail
  */
 export async function softwareVulkan<T>(start: () => Promise<T>): Promise<T> {
+  const driver = findDriver();
+  // A process started by one of these finds the driver by its environment.
+  if (driver && process.env[VARIABLE] === driver) waitBetweenPolls();
   try {
     return await start();
   } catch (error) {
-    const driver = findDriver();
     if ((error as { code?: string }).code !== 'NO_ADAPTER' || !driver || process.env[VARIABLE]) throw error;
     process.env[VARIABLE] = driver;
+    waitBetweenPolls();
     return await start().catch(() => {
       delete process.env[VARIABLE];
       throw error;
     });
   }
+}
+
+const POLL_MILLISECONDS = 0.2;
+let isWaiting = false;
+
+/**
+ * Dawn's bindings look for results in every turn of the event loop, by a function of theirs that they pass to `setImmediate`: a
+ * core is busy while the driver's threads, which need it, compute. Here the process sleeps before each look.
+ */
+function waitBetweenPolls(): void {
+  if (isWaiting) return;
+  isWaiting = true;
+  const { setImmediate } = globalThis;
+  const never = new Int32Array(new SharedArrayBuffer(4));
+  const waiting = (callback: (...args: unknown[]) => void, ...args: unknown[]) => {
+    const isNative = Function.prototype.toString.call(callback).endsWith('{ [native code] }');
+    if (isNative) Atomics.wait(never, 0, 0, POLL_MILLISECONDS);
+    return setImmediate(callback, ...args);
+  };
+  globalThis.setImmediate = Object.assign(waiting, setImmediate);
 }
 
 function findDriver(): string | undefined {
