@@ -13,7 +13,7 @@ import {
 } from '../../plugin/ops/spec/rooted_tree.js';
 import { itemsOf } from '../../plugin/ops/spec/tensor.js';
 import { NEAR_TIE } from '../bounds.js';
-import { type CaseTensor, int32 } from '../case.js';
+import type { CaseTensor } from '../case.js';
 import { distance } from '../measure.js';
 import { indicesOf } from './features_to_tree.js';
 import type { Feeds } from './graph_under_test.js';
@@ -91,11 +91,10 @@ async function tryTrees(
   const count = trials.length;
   const repeated = (tensor: CaseTensor): CaseTensor => {
     const one = firstItems(tensor, 1);
-    const all = Array.from({ length: count }, () => Array.from(one.values)).flat();
-    const shape = [count, ...tensor.shape.slice(1)];
-    return tensor.dtype === 'int32'
-      ? int32(shape, all)
-      : { dtype: 'float32', shape, values: Float32Array.from(all) };
+    const { length } = one.values;
+    const all = new (tensor.dtype === 'int32' ? Int32Array : Float32Array)(count * length);
+    for (let i = 0; i < count; i++) all.set(one.values, i * length);
+    return { ...one, shape: [count, ...tensor.shape.slice(1)], values: all } as CaseTensor;
   };
   const before = Object.entries(treeFeeds(pinned)).map(([name, value]) => [name, repeated(value)] as const);
   const trial = batchOfTrees(trials);
@@ -111,21 +110,28 @@ async function tryTrees(
 
 /** All trees that differ from the given one by swapping in an edge of nearly the same weight. */
 function nearTies(tree: RootedTree, weights: ArrayLike<number>, edges: ArrayLike<number>): RootedTree[] {
-  const numVertices = tree.order.length;
+  const { order, parent } = tree;
   const chosen = indicesOf(pairsOf(tree), edges);
   const inTree = new Set(chosen);
+  const position = new Int32Array(order.length);
+  for (const [i, vertex] of order.entries()) position[vertex] = i;
+  const endsOf = (e: number) => [position[edges[2 * e]], position[edges[2 * e + 1]]];
+  // By the position of the child, which comes after its parent.
+  const edgeAbove = new Int32Array(order.length);
+  for (const e of chosen) edgeAbove[Math.max(...endsOf(e))] = e;
   const found: RootedTree[] = [];
   for (let e = 0; e < weights.length; e++) {
     if (inTree.has(e)) continue;
-    for (const out of chosen) {
+    // Only without an edge of the path between the ends of e, the result is a tree.
+    const path: number[] = [];
+    for (let [i, j] = endsOf(e); i !== j; [i, j] = [Math.min(i, j), parent[Math.max(i, j)]]) {
+      path.push(edgeAbove[Math.max(i, j)]);
+    }
+    for (const out of path.sort((a, b) => a - b)) {
       if (Math.abs(weights[out] - weights[e]) > NEAR_TIE) continue;
       const swapped = [...chosen.filter((each) => each !== out), e];
-      try {
-        const pairs = swapped.flatMap((each) => [edges[2 * each], edges[2 * each + 1]]);
-        found.push(rootTree(pairs, numVertices));
-      } catch {
-        // Not on the path between the ends of e: the result would not be a tree.
-      }
+      const pairs = swapped.flatMap((each) => [edges[2 * each], edges[2 * each + 1]]);
+      found.push(rootTree(pairs, order.length));
     }
   }
   return found;
