@@ -1,4 +1,5 @@
 import { Gelu, Silu } from './activations.js';
+import { centralDifferences } from './spec/differences.js';
 import { changed, computing } from './spec/faults.js';
 import type { Random } from './spec/random.js';
 import { defineSpec, type PerfSpec, type Sample } from './spec/spec.js';
@@ -82,4 +83,11 @@ export const softplusOf = (x: number): number => (x > 30 ? x : Math.log1p(Math.e
 export function activated(activation: string, x: number): number {
   if (activation === 'relu') return Math.max(x, 0);
   return activation === 'gelu' ? geluOf(x) : activation === 'silu' ? siluOf(x) : x;
+}
+
+/** The derivatives of an activation at each of the sums. */
+export function slopesOf(activation: string, sums: Float64Array): Float64Array {
+  if (activation === 'none') return sums.map(() => 1);
+  if (activation === 'relu') return sums.map((sum) => (sum > 0 ? 1 : 0));
+  return sums.map((sum) => centralDifferences(([at]) => activated(activation, at[0]), [[sum]])[0][0]);
 }

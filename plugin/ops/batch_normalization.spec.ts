@@ -5,6 +5,8 @@ import { defineSpec, type Values } from './spec/spec.js';
 export const batchNormalizationSpec = defineSpec(BatchNormalization, {
   formula: ({ inputs: { x, gamma, beta }, attributes: { epsilon } }) =>
     normalizedChannels(x, gamma, beta, epsilon),
+  gradient: ({ inputs: { x, gamma }, attributes: { epsilon } }, { y: dy }) =>
+    channelGradients(x, gamma, dy, epsilon),
   differentiable: ['y'],
   tolerance: { float32: 4e-6, shader: 4e-5, reason: 'mean and variance by sums of N*H*W terms, one root' },
   samples: (random) =>
@@ -52,4 +54,23 @@ function normalizedChannels(x: Values, gamma: Values, beta: Values, epsilon: num
     return ((value - mean[c]) / Math.sqrt(variance[c] + epsilon)) * gamma[c] + beta[c];
   });
   return { y, mean, variance };
+}
+
+/** The gradients of the sum of dy * y. */
+function channelGradients(x: Values, gamma: Values, dy: Values, epsilon: number) {
+  const channels = gamma.length;
+  const rows = x.length / channels;
+  const [ones, zeros] = [new Float64Array(channels).fill(1), new Float64Array(channels)];
+  const { y: normalized, variance } = normalizedChannels(x, ones, zeros, epsilon);
+  const [dgamma, dbeta] = [new Float64Array(channels), new Float64Array(channels)];
+  for (let i = 0; i < x.length; i++) {
+    dgamma[i % channels] += dy[i] * normalized[i];
+    dbeta[i % channels] += dy[i];
+  }
+  const dx = normalized.map((value, i) => {
+    const c = i % channels;
+    const centred = dy[i] - (dbeta[c] + value * dgamma[c]) / rows;
+    return (gamma[c] / Math.sqrt(variance[c] + epsilon)) * centred;
+  });
+  return { x: dx, gamma: dgamma, beta: dbeta };
 }

@@ -1,7 +1,8 @@
-import { activated } from './activations.spec.js';
+import { activated, slopesOf } from './activations.spec.js';
 import { Convolution, type ConvolutionAttributes } from './convolution.js';
 import { always, before, without } from './spec/faults.js';
 import { defineSpec, type Values } from './spec/spec.js';
+import { sizeOf } from './spec/tensor.js';
 
 export const convolutionSpec = defineSpec(Convolution, {
   sumsProducts: true,
@@ -10,6 +11,21 @@ export const convolutionSpec = defineSpec(Convolution, {
       activated(attributes.activation, sum),
     ),
   }),
+  gradient: ({ inputs: { x, filter, bias }, shapes, attributes }, { y: dy }) => {
+    const sums = convolutionOf(x, filter, bias, shapes.x, shapes.filter, attributes);
+    const dsums = slopesOf(attributes.activation, sums).map((slope, i) => slope * dy[i]);
+    const gradients = {
+      x: new Float64Array(x.length),
+      filter: new Float64Array(filter.length),
+      ...(bias && { bias: new Float64Array(bias.length) }),
+    };
+    for (const [i, dsum] of dsums.entries()) if (gradients.bias) gradients.bias[i % bias!.length] += dsum;
+    forEachProduct(shapes.x, shapes.filter, attributes, (i, pixel, weight) => {
+      gradients.x[pixel] += dsums[i] * filter[weight];
+      gradients.filter[weight] += dsums[i] * x[pixel];
+    });
+    return gradients;
+  },
   tolerance: { float32: 2e-6, shader: 1e-5, reason: 'a sum of P*Q*I products, errors growing as its root' },
   samples: (random) =>
     (
@@ -82,31 +98,58 @@ export function convolutionOf(
   x: Values,
   filter: Values,
   bias: Values | undefined,
-  [batch, height, width, inputs]: readonly number[],
-  [rows, columns, , outputs]: readonly number[],
-  { strides, padding, dilations = [1, 1] }: ConvolutionAttributes,
+  image: readonly number[],
+  shape: readonly number[],
+  attributes: ConvolutionAttributes,
 ): Float64Array {
-  const [top, bottom, left, right] = padding;
-  const outHeight = Math.floor((height + top + bottom - (rows - 1) * dilations[0] - 1) / strides[0]) + 1;
-  const outWidth = Math.floor((width + left + right - (columns - 1) * dilations[1] - 1) / strides[1]) + 1;
-  const y = new Float64Array(batch * outHeight * outWidth * outputs);
-  for (let i = 0; i < y.length; i++) {
+  const outputs = shape[3];
+  const y = new Float64Array(sizeOf(outputShape(image, shape, attributes)));
+  if (bias) for (let i = 0; i < y.length; i++) y[i] = bias[i % outputs];
+  forEachProduct(image, shape, attributes, (i, pixel, weight) => {
+    y[i] += x[pixel] * filter[weight];
+  });
+  return y;
+}
+
+function outputShape(
+  [batch, height, width]: readonly number[],
+  [rows, columns, , outputs]: readonly number[],
+  { strides, padding: [top, bottom, left, right], dilations = [1, 1] }: ConvolutionAttributes,
+): [number, number, number, number] {
+  return [
+    batch,
+    Math.floor((height + top + bottom - (rows - 1) * dilations[0] - 1) / strides[0]) + 1,
+    Math.floor((width + left + right - (columns - 1) * dilations[1] - 1) / strides[1]) + 1,
+    outputs,
+  ];
+}
+
+/** Visits the terms of all sums: the indices of the sum, of the pixel's channel and of the filter's value. */
+function forEachProduct(
+  image: readonly number[],
+  shape: readonly number[],
+  attributes: ConvolutionAttributes,
+  visit: (i: number, pixel: number, weight: number) => void,
+): void {
+  const [, height, width, inputs] = image;
+  const [rows, columns, , outputs] = shape;
+  const { strides, padding, dilations = [1, 1] } = attributes;
+  const [top, , left] = padding;
+  const [batch, outHeight, outWidth] = outputShape(image, shape, attributes);
+  for (let i = 0; i < batch * outHeight * outWidth * outputs; i++) {
     const o = i % outputs;
     const j = Math.floor(i / outputs) % outWidth;
     const k = Math.floor(i / outputs / outWidth) % outHeight;
     const n = Math.floor(i / outputs / outWidth / outHeight);
-    y[i] = bias ? bias[o] : 0;
     for (let p = 0; p < rows; p++) {
       for (let q = 0; q < columns; q++) {
         const above = k * strides[0] + p * dilations[0] - top;
         const beside = j * strides[1] + q * dilations[1] - left;
         if (above < 0 || above >= height || beside < 0 || beside >= width) continue;
-        for (let c = 0; c < inputs; c++) {
-          const pixel = x[((n * height + above) * width + beside) * inputs + c];
-          y[i] += pixel * filter[((p * columns + q) * inputs + c) * outputs + o];
-        }
+        const pixel = ((n * height + above) * width + beside) * inputs;
+        const weight = (p * columns + q) * inputs * outputs + o;
+        for (let c = 0; c < inputs; c++) visit(i, pixel + c, weight + c * outputs);
       }
     }
   }
-  return y;
 }

@@ -1,6 +1,5 @@
-import { activated } from './activations.spec.js';
+import { activated, slopesOf } from './activations.spec.js';
 import { Linear } from './linear.js';
-import { centralDifferences } from './spec/differences.js';
 import { always, before, without } from './spec/faults.js';
 import { defineSpec, type Values } from './spec/spec.js';
 
@@ -107,7 +106,7 @@ export function linearGradients(
   const inputs = weights.length / outputs;
   const used = end - first;
   const sums = linearOf(x, weights, bias, outputs, 'none', [first, end]);
-  const slopes = sums.map((sum) => centralDifferences(([at]) => activated(activation, at[0]), [[sum]])[0][0]);
+  const slopes = slopesOf(activation, sums);
   const gradients = {
     x: new Float64Array(x.length),
     weights: new Float64Array(weights.length),

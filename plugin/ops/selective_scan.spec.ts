@@ -7,6 +7,13 @@ import { defineSpec, type Fault, type Values } from './spec/spec.js';
 export const selectiveScanSpec = defineSpec(SelectiveScan, {
   formula: ({ inputs, shapes, attributes: { inputScale } }) =>
     scanOf(inputs, scanSizesOf(shapes), { state: inputs.state, inputScale }),
+  gradient: ({ inputs, shapes, attributes: { inputScale } }, dy) => {
+    const { state, ...gradients } = scanGradients(inputs, scanSizesOf(shapes), dy, {
+      state: inputs.state,
+      inputScale,
+    });
+    return inputs.state ? { ...gradients, state } : gradients;
+  },
   tolerance: { float32: 2e-6, shader: 2e-5, reason: 'one rounding a token, as a tree scan, and a sum of N' },
   samples: (random) => {
     const sample = (sizes: ScanSizes, inputScale: number, continued: boolean) => {
@@ -133,6 +140,51 @@ export function scanOf(
     nextState[i] = h;
   }
   return { y, nextState };
+}
+
+/** The gradients of the sum of dy * output of {@link scanOf}, by input. */
+export function scanGradients(
+  { step, deltaU, logA, inputGate, outputGate }: ScanValues,
+  { length, channels, states }: ScanSizes,
+  dy: { readonly y: Values; readonly nextState: Values },
+  { state, inputScale = 1 }: { readonly state?: Values; readonly inputScale?: number } = {},
+) {
+  const like = (values: Values) => new Float64Array(values.length);
+  const gradients = {
+    step: like(step),
+    deltaU: like(deltaU),
+    logA: like(logA),
+    inputGate: like(inputGate),
+    outputGate: like(outputGate),
+    state: Float64Array.from(dy.nextState),
+  };
+  const before = new Float64Array(length);
+  for (let i = 0; i < gradients.state.length; i++) {
+    const [b, d, n] = [Math.floor(i / (channels * states)), Math.floor(i / states) % channels, i % states];
+    const rate = -Math.exp(logA[d * states + n]);
+    const at = (t: number) => (b * length + t) * channels + d;
+    const gate = (t: number) => (b * length + t) * states + n;
+    const decay = (t: number) => Math.exp(rate * step[at(t)]);
+    let h = state ? state[i] : 0;
+    for (let t = 0; t < length; t++) {
+      before[t] = h;
+      h = decay(t) * h + inputScale * deltaU[at(t)] * inputGate[gate(t)];
+      gradients.outputGate[gate(t)] += dy.y[at(t)] * h;
+    }
+    let dh = gradients.state[i];
+    for (let t = length - 1; t >= 0; t--) {
+      dh += dy.y[at(t)] * outputGate[gate(t)];
+      gradients.deltaU[at(t)] += dh * inputScale * inputGate[gate(t)];
+      gradients.inputGate[gate(t)] += dh * inputScale * deltaU[at(t)];
+      // Of the exponent, the product of rate and step; the rate is its own derivative in logA.
+      const dexponent = dh * before[t] * decay(t);
+      gradients.step[at(t)] += dexponent * rate;
+      gradients.logA[d * states + n] += dexponent * rate * step[at(t)];
+      dh *= decay(t);
+    }
+    gradients.state[i] = dh;
+  }
+  return gradients;
 }
 
 function nextStateOneTokenShort(): Fault {

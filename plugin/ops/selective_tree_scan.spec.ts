@@ -4,6 +4,7 @@ import {
   SCAN_SIZES,
   type ScanSizes,
   type ScanValues,
+  scanGradients,
   scanInputs,
   scanOf,
   scanSizesOf,
@@ -15,11 +16,12 @@ import type { Random } from './spec/random.js';
 import { batchOfTrees, type RootedTree, rootTree, treesOf } from './spec/rooted_tree.js';
 import { defineSpec, type Fault, type FormulaArguments, type Values } from './spec/spec.js';
 import { int32 } from './spec/tensor.js';
-import { treeScan } from './spec/tree_scan.js';
+import { treeScan, treeScanGradient } from './spec/tree_scan.js';
 import { windowPairs } from './window_graph.spec.js';
 
 export const selectiveTreeScanSpec = defineSpec(SelectiveTreeScan, {
   formula: (args) => scanAlongTrees(args as FormulaArguments),
+  gradient: (args, dy) => gradientsAlongTrees(args as FormulaArguments, dy),
   tolerance: { float32: 2e-6, shader: 2e-5, reason: 'two scans, and a sum of N products' },
   samples: (random) => {
     const sample = (sizes: ScanSizes, kind: keyof typeof TREES, treeWeight: number) => ({
@@ -117,22 +119,14 @@ function scanAlongTrees(
 ): { y: Float64Array; nextState: Float64Array } {
   const sizes = scanSizesOf(shapes);
   const { length, channels, states } = sizes;
-  const { deltaU, logA, inputGate, outputGate } = inputs;
+  const { outputGate } = inputs;
   const treeWeight = attributes.treeWeight as number;
   const width = channels * states;
   const result = scanOf(inputs as unknown as ScanValues, sizes);
   for (const [b, tree] of treesOf(inputs as { order: Values; parent: Values }, shapes.order).entries()) {
     const first = b * length;
     const tokenOf = (vertex: number) => first + length - 1 - vertex;
-    const ofStates = (value: (vertex: number, d: number, n: number) => number) =>
-      Float64Array.from({ length: length * width }, (_, i) =>
-        value(Math.floor(i / width), Math.floor(i / states) % channels, i % states),
-      );
-    const x = ofStates((v, d, n) => deltaU[tokenOf(v) * channels + d] * inputGate[tokenOf(v) * states + n]);
-    // The edge from a vertex to its parent carries the decay of the following token; the root has none.
-    const decay = ofStates((v, d, n) =>
-      v === 0 ? 0 : Math.exp(-Math.exp(logA[d * states + n]) * edgeStep[(tokenOf(v) + 1) * channels + d]),
-    );
+    const { x, decay } = treeValues(inputs as unknown as ScanValues, sizes, tokenOf, edgeStep);
     const sums = treeScan(x, decay, tree, width, 'root');
     for (let i = 0; i < sums.length; i++) {
       const [t, at] = [tokenOf(Math.floor(i / width)), i % width];
@@ -142,6 +136,71 @@ function scanAlongTrees(
     }
   }
   return result;
+}
+
+/** What a tree scan sums, and the decays of its edges, by vertex, channel and state. */
+function treeValues(
+  { step, deltaU, logA, inputGate }: ScanValues,
+  { length, channels, states }: ScanSizes,
+  tokenOf: (vertex: number) => number,
+  edgeStep: Values = step,
+): { x: Float64Array; decay: Float64Array } {
+  const ofStates = (value: (vertex: number, d: number, n: number) => number) => {
+    const values = new Float64Array(length * channels * states);
+    let i = 0;
+    for (let v = 0; v < length; v++) {
+      for (let d = 0; d < channels; d++) for (let n = 0; n < states; n++) values[i++] = value(v, d, n);
+    }
+    return values;
+  };
+  const x = ofStates((v, d, n) => deltaU[tokenOf(v) * channels + d] * inputGate[tokenOf(v) * states + n]);
+  // The edge from a vertex to its parent carries the decay of the following token; the root has none.
+  const decay = ofStates((v, d, n) =>
+    v === 0 ? 0 : Math.exp(-Math.exp(logA[d * states + n]) * edgeStep[(tokenOf(v) + 1) * channels + d]),
+  );
+  return { x, decay };
+}
+
+/** The gradients of the sum of dy * output of {@link scanAlongTrees}, by input. */
+function gradientsAlongTrees(
+  { inputs, shapes, attributes }: FormulaArguments,
+  dy: { readonly y: Values; readonly nextState: Values },
+) {
+  const sizes = scanSizesOf(shapes);
+  const { length, channels, states } = sizes;
+  const values = inputs as unknown as ScanValues;
+  const { step, deltaU, logA, inputGate, outputGate } = values;
+  const treeWeight = attributes.treeWeight as number;
+  const width = channels * states;
+  const { state: _, ...gradients } = scanGradients(values, sizes, dy);
+  for (const [b, tree] of treesOf(inputs as { order: Values; parent: Values }, shapes.order).entries()) {
+    const tokenOf = (vertex: number) => (b + 1) * length - 1 - vertex;
+    const { x, decay } = treeValues(values, sizes, tokenOf);
+    const sums = treeScan(x, decay, tree, width, 'root');
+    const dsums = new Float64Array(sums.length);
+    const indices = (i: number) => {
+      const [t, at] = [tokenOf(Math.floor(i / width)), i % width];
+      return { t, at, d: t * channels + Math.floor(at / states), n: t * states + (at % states) };
+    };
+    for (let i = 0; i < sums.length; i++) {
+      const { at, d, n } = indices(i);
+      const dstate = i < width ? dy.nextState[b * width + at] : 0;
+      dsums[i] = treeWeight * (dy.y[d] * outputGate[n] + dstate);
+      gradients.outputGate[n] += treeWeight * sums[i] * dy.y[d];
+    }
+    const { dx, ddecay } = treeScanGradient(x, decay, dsums, tree, width, 'root');
+    for (let i = 0; i < sums.length; i++) {
+      const { at, d, n } = indices(i);
+      gradients.deltaU[d] += dx[i] * inputGate[n];
+      gradients.inputGate[n] += dx[i] * deltaU[d];
+      if (i < width) continue; // the root has no edge
+      const next = d + channels; // of the following token
+      const dexponent = -Math.exp(logA[at]) * ddecay[i] * decay[i];
+      gradients.step[next] += dexponent;
+      gradients.logA[at] += dexponent * step[next];
+    }
+  }
+  return gradients;
 }
 
 /** A fault: replaces the given trees. */
