@@ -2,7 +2,7 @@
 import type { Page } from 'playwright-core';
 import t from 'tap';
 import { chromiumMissing } from '../../conformance/runners/launch_chromium.js';
-import { openDemo } from './page.js';
+import { chooseSmallestSize, openDemo } from './page.js';
 
 /** The status of the current backend, once nothing is in progress. */
 async function status(page: Page): Promise<string> {
@@ -24,6 +24,7 @@ t.test('in a browser', { skip: chromiumMissing() }, async (t) => {
   await t.test('the backend that auto takes, and the plain one', async (t) => {
     t.match(await status(page), /wasm: WebAssembly, one thread .* ms a prediction .* tensors/);
     t.equal(await best(page), '7');
+    await chooseSmallestSize(page);
     await choose(page, 'cpu');
     t.match(await status(page), /cpu: plain JavaScript/);
     t.equal(await best(page), '7');

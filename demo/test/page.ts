@@ -109,6 +109,13 @@ export async function openDemo(t: Test, options: DemoOptions = {}): Promise<Open
   return { page, context, url, files, messages, requests, closeServer: close };
 }
 
+/** Shows the smallest tree: with the default size the plain backend and software renderers take ten times as long. */
+export async function chooseSmallestSize(page: Page): Promise<void> {
+  await page.getByRole('slider', { name: 'Size' }).focus();
+  await page.keyboard.press('Home');
+  await page.locator('#reading', { hasText: 'of 16 × 16' }).waitFor();
+}
+
 async function serve(
   files: string,
   folder: string,
