@@ -22,6 +22,7 @@ import {
   stored,
   verdicts,
 } from '../../testing/edited_case_files.js';
+import { largest } from '../measure.js';
 
 /** Messages of engine errors caused by bugs, as opposed to messages written for users. */
 const RAW =
@@ -181,15 +182,16 @@ t.test('a reference of a deep path may be as far from float64 as its depth expla
   const decay = draw(() => 1 - 1e-3 * random.next());
   const exact = treeScanGradient(x, decay, dy, tree, channels, 'all');
   const y = treeScan(x, decay, tree, channels, 'all');
-  const largest = (values: Float64Array) => values.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
   const first = (values: ArrayLike<number>) =>
     Float32Array.from(
       { length: values.length },
       (_, i) => values[(i % numVertices) * channels + Math.floor(i / numVertices)],
     );
   const file = (noise: number, ofOne = noise): Uint8Array => {
-    const rounded = (values: Float64Array) =>
-      first(values.map((v, i) => v + (i % 2 ? 1 : -1) * (i === 99 ? ofOne : noise) * largest(values)));
+    const rounded = (values: Float64Array) => {
+      const scale = largest(values);
+      return first(values.map((v, i) => v + (i % 2 ? 1 : -1) * (i === 99 ? ofOne : noise) * scale));
+    };
     const shape = [1, channels, numVertices];
     return encodeSafetensors([
       floats('feature_in', shape, first(x)),
