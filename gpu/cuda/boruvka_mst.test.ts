@@ -26,7 +26,7 @@ async function checkGraph(t: Test, what: string, graph: Graph): Promise<void> {
       const { edgeIndex, order, parent } = boruvkaMST(weights, edges, { numVertices, root });
       return [edgeIndex, order, parent];
     }
-    const call = new KernelCall(tf.backend() as CudaBackend, 'trees');
+    const call = new KernelCall(tf.backend() as CudaBackend);
     const [edgeIndex, order, parent] = [numVertices - 1, numVertices, numVertices].map((extent) =>
       call.output([batch, extent], 'int32'),
     );

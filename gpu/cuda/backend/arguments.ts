@@ -1,8 +1,8 @@
 /**
  * Checks the arguments of built-in ops. tfjs-core checks few of them and the GraphModel executor even fewer, and kernels
- * compute addresses from them.
+ * compute addresses from them. Errors get the name of the op where its kernel is called: `within` in kernels.ts.
  */
-import { OpError, showShape } from '../../../plugin/ops/input_checks.js';
+import { showShape } from '../../../plugin/ops/input_checks.js';
 
 /** Kernels use 32-bit integers. */
 const LARGEST_INTEGER = 2 ** 31 - 1;
@@ -10,22 +10,21 @@ const LARGEST_INTEGER = 2 ** 31 - 1;
 /**
  * Returns the number of elements of a shape.
  * @param what whose shape it is
- * @throws {OpError} unless all extents are non-negative integers.
+ * @throws {Error} unless all extents are non-negative integers.
  */
-export function elementsOf(op: string, what: string, shape: readonly number[]): number {
+export function elementsOf(what: string, shape: readonly number[]): number {
   let size = 1;
   for (const extent of shape) {
     if (!(Number.isInteger(extent) && extent >= 0)) {
-      throw new OpError(op, `${what} has shape ${showShape(shape)}, expected integers from 0`);
+      throw new Error(`${what} has shape ${showShape(shape)}, expected integers from 0`);
     }
     size *= extent;
   }
   return size;
 }
 
-/** @throws {OpError} unless there are `count` integers from `least` to `most`, by default the limit of kernels. */
+/** @throws {Error} unless there are `count` integers from `least` to `most`, by default the limit of kernels. */
 export function checkIntegers(
-  op: string,
   name: string,
   values: readonly number[],
   count: number,
@@ -35,7 +34,7 @@ export function checkIntegers(
   const areRight = Array.isArray(values) && values.length === count;
   if (areRight && values.every((value) => Number.isInteger(value) && value >= least && value <= most)) return;
   const given = Array.isArray(values) ? showShape(values) : String(values);
-  throw new OpError(op, `${name} is ${given}, expected ${count} integers from ${least} to ${most}`);
+  throw new Error(`${name} is ${given}, expected ${count} integers from ${least} to ${most}`);
 }
 
 /** Whether a kernel can take it as an integer. */
@@ -43,17 +42,16 @@ export function isInteger(value: number): boolean {
   return Number.isInteger(value) && Math.abs(value) <= LARGEST_INTEGER;
 }
 
-/** @throws {OpError} unless the axes are distinct axes of a tensor of this rank, counted from the first. */
-export function checkAxes(op: string, name: string, axes: readonly number[], rank: number): void {
+/** @throws {Error} unless the axes are distinct axes of a tensor of this rank, counted from the first. */
+export function checkAxes(name: string, axes: readonly number[], rank: number): void {
   const isRight = (axis: number, i: number) =>
     Number.isInteger(axis) && axis >= 0 && axis < rank && axes.indexOf(axis) === i;
   if (axes.every(isRight)) return;
-  throw new OpError(op, `${name} is ${showShape(axes)}, expected different axes from 0 to ${rank - 1}`);
+  throw new Error(`${name} is ${showShape(axes)}, expected different axes from 0 to ${rank - 1}`);
 }
 
-/** @throws {OpError} unless a tensor has the shape. */
+/** @throws {Error} unless a tensor has the shape. */
 export function checkShape(
-  op: string,
   name: string,
   shape: readonly number[],
   expected: readonly (number | undefined)[],
@@ -63,18 +61,13 @@ export function checkShape(
     expected.every((extent, axis) => extent === undefined || extent === shape[axis]);
   if (isRight) return;
   const shown = expected.map((extent) => extent ?? 'any').join(', ');
-  throw new OpError(op, `${name} has shape ${showShape(shape)}, expected [${shown}]`);
+  throw new Error(`${name} has shape ${showShape(shape)}, expected [${shown}]`);
 }
 
-/** @throws {OpError} unless there are `count` pairs of non-negative integers. */
-export function checkPairs(
-  op: string,
-  name: string,
-  pairs: readonly (readonly number[])[],
-  count: number,
-): void {
+/** @throws {Error} unless there are `count` pairs of non-negative integers. */
+export function checkPairs(name: string, pairs: readonly (readonly number[])[], count: number): void {
   if (!Array.isArray(pairs) || pairs.length !== count) {
-    throw new OpError(op, `${name} is ${JSON.stringify(pairs)}, expected ${count} pairs`);
+    throw new Error(`${name} is ${JSON.stringify(pairs)}, expected ${count} pairs`);
   }
-  for (const [axis, pair] of pairs.entries()) checkIntegers(op, `${name}[${axis}]`, pair, 2, 0);
+  for (const [axis, pair] of pairs.entries()) checkIntegers(`${name}[${axis}]`, pair, 2, 0);
 }

@@ -26,11 +26,7 @@ export class KernelCall {
   private made: DeviceTensor[] = [];
   private readonly blocks: Block[] = [];
 
-  constructor(
-    readonly backend: CudaBackend,
-    /** Named in errors. */
-    readonly op: string,
-  ) {}
+  constructor(readonly backend: CudaBackend) {}
 
   get device(): Device {
     return this.backend.device;
@@ -38,7 +34,7 @@ export class KernelCall {
 
   /**
    * Returns a tensor as an argument of kernels.
-   * @throws {OpError} unless its shape matches the number of its values.
+   * @throws {Error} unless its shape matches the number of its values.
    */
   input(tensor: TensorInfo): DeviceTensor {
     this.checkSize(tensor, tensor.shape);
@@ -48,10 +44,10 @@ export class KernelCall {
 
   /**
    * Creates a tensor whose values are undefined until a kernel writes them.
-   * @throws {OpError} if there can be no tensor of this shape.
+   * @throws {Error} if there can be no tensor of this shape.
    */
   output(shape: readonly number[], dtype: DataType): DeviceTensor {
-    elementsOf(this.op, 'the result', shape);
+    elementsOf('the result', shape);
     const { dataId, block } = this.backend.allocate(shape, dtype);
     const tensor = { dataId, shape: [...shape], dtype, address: block.address, bytes: block.bytes };
     this.made.push(tensor);
@@ -60,7 +56,7 @@ export class KernelCall {
 
   /**
    * Returns the same values as another tensor, with another shape or an element type of the same size.
-   * @throws {OpError} if the shape has another number of values.
+   * @throws {Error} if the shape has another number of values.
    */
   alias(tensor: TensorInfo, shape: readonly number[], dtype: DataType = tensor.dtype): TensorInfo {
     this.checkSize(tensor, shape);
@@ -75,17 +71,14 @@ export class KernelCall {
     return block;
   }
 
-  /** @throws {OpError} if an argument is not a number that kernels can take. */
+  /** @throws {Error} if an argument is not a number that kernels can take. */
   launch(kernel: string, grid: Grid, ...given: readonly Argument[]): void {
     for (const argument of given) {
       if (
         typeof argument === 'number' ? isWord(argument) : !Array.isArray(argument) || argument.every(isWord)
       )
         continue;
-      throw new OpError(
-        this.op,
-        `an argument of the kernel ${kernel} is ${argument}, expected integers of 32 bits`,
-      );
+      throw new Error(`an argument of the kernel ${kernel} is ${argument}, expected integers of 32 bits`);
     }
     this.backend.launcher.launch(kernel, grid, ...given);
   }
@@ -93,7 +86,7 @@ export class KernelCall {
   /** Copies elements between two addresses. */
   copy(to: number, from: number, count: number, dtype: DataType): void {
     if (!(isInteger(count) && count >= 0)) {
-      throw new OpError(this.op, `${count} elements are to be copied, expected an integer from 0`);
+      throw new Error(`${count} elements are to be copied, expected an integer from 0`);
     }
     if (count > 0) this.device.copy(to, from, count * elementBytes(dtype));
   }
@@ -111,11 +104,8 @@ export class KernelCall {
 
   private checkSize(tensor: TensorInfo, shape: readonly number[]): void {
     const size = this.backend.sizeOf(tensor);
-    if (elementsOf(this.op, 'a tensor', shape) === size) return;
-    throw new OpError(
-      this.op,
-      `a tensor of ${size} values has shape ${showShape(shape)}, expected one of so many`,
-    );
+    if (elementsOf('a tensor', shape) === size) return;
+    throw new Error(`a tensor of ${size} values has shape ${showShape(shape)}, expected one of so many`);
   }
 
   /** Releases everything that was created and is not among the results. */
@@ -174,7 +164,7 @@ export function within(
   op: string,
   kernel: (call: KernelCall) => TensorInfo | TensorInfo[],
 ): TensorInfo | TensorInfo[] {
-  const call = new KernelCall(backend, op);
+  const call = new KernelCall(backend);
   let results: TensorInfo[] = [];
   try {
     const made = kernel(call);

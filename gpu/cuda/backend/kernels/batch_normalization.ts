@@ -1,6 +1,6 @@
 /** Batch normalisation with given moments: batch_normalization.cu. */
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
-import { OpError, showShape } from '../../../../plugin/ops/input_checks.js';
+import { showShape } from '../../../../plugin/ops/input_checks.js';
 import { registerBuiltInKernel } from '../kernels.js';
 import { Float32, gridOf } from '../launch.js';
 
@@ -30,8 +30,7 @@ registerBuiltInKernel('FusedBatchNorm', ({ inputs, attrs, call, onCpu }) => {
   // Each is repeated along the elements of x: a pointer and a length.
   for (const [name, tensor] of Object.entries({ mean, variance, offset, scale })) {
     if (!tensor || size % util.sizeFromShape(tensor.shape) === 0) continue;
-    throw new OpError(
-      call.op,
+    throw new Error(
       `${name} has shape ${showShape(tensor.shape)}, expected one that repeats along x ${showShape(x.shape)}`,
     );
   }

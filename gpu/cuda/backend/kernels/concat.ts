@@ -29,7 +29,7 @@ registerBuiltInKernel('Pack', ({ inputs, attrs, call, onCpu }) => {
   }
   const given = attrs.axis as number;
   const axis = given < 0 ? shape.length + 1 + given : given;
-  checkAxes(call.op, 'axis', [axis], shape.length + 1);
+  checkAxes('axis', [axis], shape.length + 1);
   const expanded = [...shape.slice(0, axis), 1, ...shape.slice(axis)];
   const y = concat(
     call,
@@ -61,7 +61,7 @@ export function concat(call: KernelCall, tensors: readonly TensorInfo[], axis: n
 }
 
 registerRearrangement<{ reps: number[] }>('Tile', (call, x, { reps: times }) => {
-  checkIntegers(call.op, 'reps', times, x.shape.length, 0);
+  checkIntegers('reps', times, x.shape.length, 0);
   const shape = x.shape.map((extent, axis) => extent * times[axis]);
   if (util.arraysEqual(shape, x.shape)) return x;
   const strides = denseStrides(x.shape);
@@ -78,7 +78,7 @@ registerBuiltInKernel('AddN', ({ inputs, call, onCpu }) => {
   const tensors = inputs as object as TensorInfo[];
   const [{ dtype, shape }] = tensors;
   if (!areAlike(tensors) || dtype === 'bool') return onCpu();
-  for (const tensor of tensors) checkShape(call.op, 'a tensor', tensor.shape, shape);
+  for (const tensor of tensors) checkShape('a tensor', tensor.shape, shape);
   const y = call.output(shape, dtype);
   const size = util.sizeFromShape(shape);
   let left = tensors.map((tensor) => call.input(tensor));

@@ -30,14 +30,13 @@ registerConvolution(['Conv2D', 'FusedConv2D'], infoOf, (call, x, filter, info, e
 
 registerBuiltInKernel('Conv2DBackpropInput', ({ inputs, attrs, call, onCpu }) => {
   const { dy, filter } = inputs as Record<'dy' | 'filter', TensorInfo>;
-  const info = infoOf(call, attrs.inputShape as number[], filter.shape, { ...attrs, dilations: 1 });
+  const info = infoOf(attrs.inputShape as number[], filter.shape, { ...attrs, dilations: 1 });
   const dx = call.output(info.inShape, 'float32');
   // tfjs's conv2dTranspose does not check the height and width of dy, and its CPU kernel accepts any.
   const fits = util.arraysEqual(dy.shape, info.outShape);
   const [batch, , , channels] = info.outShape;
   if (!fits)
     checkShape(
-      call.op,
       'dy',
       dy.shape,
       isChannelsFirst(info) ? info.outShape : [batch, undefined, undefined, channels],
@@ -59,8 +58,8 @@ registerBuiltInKernel('Conv2DBackpropInput', ({ inputs, attrs, call, onCpu }) =>
 
 registerBuiltInKernel('Conv2DBackpropFilter', ({ inputs, attrs, call, onCpu }) => {
   const { x, dy } = inputs as Record<'x' | 'dy', TensorInfo>;
-  const info = infoOf(call, x.shape, attrs.filterShape as number[], { ...attrs, dilations: 1 });
-  checkShape(call.op, 'dy', dy.shape, info.outShape);
+  const info = infoOf(x.shape, attrs.filterShape as number[], { ...attrs, dilations: 1 });
+  checkShape('dy', dy.shape, info.outShape);
   if (!areFloats(x, dy) || isEmpty(info)) return onCpu();
   const dFilter = call.output(info.filterShape, 'float32');
   const [m, n] = [info.filterHeight * info.filterWidth * info.inChannels, info.outChannels];

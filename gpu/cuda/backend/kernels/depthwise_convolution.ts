@@ -14,7 +14,7 @@ import {
 import { sharesOf, sumShares } from './matrix_product.js';
 import { areFloats, isEmpty, outPositions, type WindowInfo, windowArgument } from './window.js';
 
-const infoOf: InfoOf = (call, inShape, filterShape, attrs) => {
+const infoOf: InfoOf = (inShape, filterShape, attrs) => {
   const { strides, dilations } = attrs as object as ConvolutionAttributes;
   util.assert(
     backend_util.eitherStridesOrDilationsAreOne(strides, dilations ?? 1),
@@ -22,7 +22,7 @@ const infoOf: InfoOf = (call, inShape, filterShape, attrs) => {
       'Error in depthwiseConv2d: Either strides or dilations must be 1. ' +
       `Got strides ${strides} and dilations '${dilations ?? 1}'`,
   );
-  return convolutionInfo(true, call, inShape, filterShape, attrs);
+  return convolutionInfo(true, inShape, filterShape, attrs);
 };
 
 const OPS = ['DepthwiseConv2dNative', 'FusedDepthwiseConv2D'];
@@ -42,8 +42,8 @@ registerConvolution(OPS, infoOf, (call, x, filter, info, epilogue) => {
 
 registerBuiltInKernel('DepthwiseConv2dNativeBackpropInput', ({ inputs, attrs, call, onCpu }) => {
   const { dy, filter } = inputs as Record<'dy' | 'filter', TensorInfo>;
-  const info = infoOf(call, attrs.inputShape as number[], filter.shape, attrs);
-  checkShape(call.op, 'dy', dy.shape, info.outShape);
+  const info = infoOf(attrs.inputShape as number[], filter.shape, attrs);
+  checkShape('dy', dy.shape, info.outShape);
   if (!areFloats(dy, filter) || isEmpty(info)) return onCpu();
   const dx = call.output(info.inShape, 'float32');
   const size = util.sizeFromShape(info.inShape);
@@ -58,8 +58,8 @@ const MOST_BLOCKS = 65_535;
 
 registerBuiltInKernel('DepthwiseConv2dNativeBackpropFilter', ({ inputs, attrs, call, onCpu }) => {
   const { x, dy } = inputs as Record<'x' | 'dy', TensorInfo>;
-  const info = infoOf(call, x.shape, attrs.filterShape as number[], attrs);
-  checkShape(call.op, 'dy', dy.shape, info.outShape);
+  const info = infoOf(x.shape, attrs.filterShape as number[], attrs);
+  checkShape('dy', dy.shape, info.outShape);
   if (!areFloats(x, dy) || isEmpty(info)) return onCpu();
   const dFilter = call.output(info.filterShape, 'float32');
   const size = util.sizeFromShape(info.filterShape);

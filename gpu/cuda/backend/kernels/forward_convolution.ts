@@ -19,7 +19,6 @@ export interface ConvolutionAttributes {
 
 /** Computes the sizes of a convolution from the shapes of its input and filter. */
 export type InfoOf = (
-  call: KernelCall,
   inShape: readonly number[],
   filterShape: readonly number[],
   attrs: NamedAttrMap,
@@ -39,7 +38,7 @@ export function registerConvolution(ops: readonly string[], infoOf: InfoOf, conv
   for (const op of ops) {
     registerBuiltInKernel(op, ({ inputs, attrs, call, onCpu }) => {
       const { x, filter } = inputs as Record<'x' | 'filter', TensorInfo>;
-      const info = infoOf(call, x.shape, filter.shape, attrs);
+      const info = infoOf(x.shape, filter.shape, attrs);
       const fused = new Fused(inputs, attrs);
       if (!areFloats(x, filter) || isEmpty(info) || !fused.isKnown) return onCpu();
       const sums = (epilogue: Epilogue) => convolve(call, x, filter, info, epilogue);
@@ -51,10 +50,10 @@ export function registerConvolution(ops: readonly string[], infoOf: InfoOf, conv
 /** The sizes of a convolution. Depthwise ones of tfjs use channels last, whatever `dataFormat` says. */
 export function convolutionInfo(
   isDepthwise: boolean,
-  ...[call, inShape, filterShape, attrs]: Parameters<InfoOf>
+  ...[inShape, filterShape, attrs]: Parameters<InfoOf>
 ): WindowInfo {
   const { strides, pad, dataFormat, dilations, dimRoundingMode } = attrs as object as ConvolutionAttributes;
-  const info = windowOf(call, { x: inShape, filter: filterShape }, () =>
+  const info = windowOf({ x: inShape, filter: filterShape }, () =>
     backend_util.computeConv2DInfo(
       inShape as Shape4D,
       filterShape as Shape4D,
@@ -66,6 +65,6 @@ export function convolutionInfo(
       isDepthwise ? 'channelsLast' : backend_util.convertConv2DDataFormat(dataFormat),
     ),
   );
-  checkShape(call.op, 'filter', filterShape, [undefined, undefined, info.inChannels, undefined]);
+  checkShape('filter', filterShape, [undefined, undefined, info.inChannels, undefined]);
   return info;
 }

@@ -1,6 +1,5 @@
 /** Gathers rows of a tensor by index: gather.cu. */
 import { backend_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
-import { OpError } from '../../../../plugin/ops/input_checks.js';
 import { checkIntegers } from '../arguments.js';
 import { elementBytes } from '../backend.js';
 import { padded } from '../broadcast.js';
@@ -15,11 +14,11 @@ registerBuiltInKernel('GatherV2', ({ inputs, attrs, call, onCpu }) => {
   if (!SUFFIXES[x.dtype] || indices.dtype !== 'int32') return onCpu();
   const asked = (attrs.batchDims as number | undefined) ?? 0;
   const batchDims = asked < 0 ? asked + indices.shape.length : asked;
-  checkIntegers(call.op, 'batchDims', [batchDims], 1, 0);
+  checkIntegers('batchDims', [batchDims], 1, 0);
   const [axis] = util.parseAxisParam(attrs.axis as number, x.shape);
   const { batchSize, outerSize, dimSize, sliceSize, outputShape } =
     backend_util.segment_util.collectGatherOpShapeInfo(x as never, indices as never, axis, batchDims);
-  checkIndices(call.op, call.backend.hostValuesOf(indices) as Int32Array | undefined, dimSize);
+  checkIndices(call.backend.hostValuesOf(indices) as Int32Array | undefined, dimSize);
   const sizes = [outerSize, dimSize, util.sizeFromShape(indices.shape) / batchSize];
   return gathered(call, 'gather_rows', x, indices, outputShape, sizes, sliceSize);
 });
@@ -58,9 +57,9 @@ function gathered(
  * Checks indices that are still on the host. Those computed on the device are not read back: a row out of range then becomes
  * zeros.
  */
-function checkIndices(op: string, indices: Int32Array | undefined, rows: number): void {
+function checkIndices(indices: Int32Array | undefined, rows: number): void {
   const outside = indices?.find((index) => index < 0 || index >= rows);
   if (outside !== undefined) {
-    throw new OpError(op, `the index value ${outside} is not in [0, ${rows - 1}]`);
+    throw new Error(`the index value ${outside} is not in [0, ${rows - 1}]`);
   }
 }

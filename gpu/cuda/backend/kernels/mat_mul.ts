@@ -6,7 +6,7 @@ import {
   type TensorInfo,
   util,
 } from '@tensorflow/tfjs-core';
-import { OpError, showShape } from '../../../../plugin/ops/input_checks.js';
+import { showShape } from '../../../../plugin/ops/input_checks.js';
 import { broadcastStrides, layoutOf } from '../broadcast.js';
 import { type DeviceTensor, type KernelCall, registerBuiltInKernel } from '../kernels.js';
 import { MAX_AXES } from './constants.js';
@@ -42,8 +42,7 @@ function product(
   const { a, b } = inputs as object as Factors;
   const { transposeA, transposeB } = attrs as { transposeA: boolean; transposeB: boolean };
   for (const [name, { shape }] of Object.entries({ a, b })) {
-    if (shape.length < 2)
-      throw new OpError(call.op, `${name} has shape ${showShape(shape)}, expected a matrix`);
+    if (shape.length < 2) throw new Error(`${name} has shape ${showShape(shape)}, expected a matrix`);
   }
   const [m, k] = matrixOf(a.shape, transposeA);
   const [rows, n] = matrixOf(b.shape, transposeB);

@@ -1,6 +1,6 @@
 /** Pads tensors: pad.cu. */
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
-import { OpError, showShape } from '../../../../plugin/ops/input_checks.js';
+import { showShape } from '../../../../plugin/ops/input_checks.js';
 import { checkPairs } from '../arguments.js';
 import { elementBytes } from '../backend.js';
 import { axesArgument, denseStrides, padded } from '../broadcast.js';
@@ -21,8 +21,8 @@ registerRearrangement<ConstantPad>('PadV2', (call, x, { paddings, constantValue 
 type MirrorPad = { paddings: Paddings; mode: 'reflect' | 'symmetric' };
 
 registerRearrangement<MirrorPad>('MirrorPad', (call, x, { paddings, mode }) => {
-  checkMirror(call, x, paddings, mode);
-  const { axes, shape, size } = bordered(call, x, paddings, ({ before, extent, within }) => {
+  checkMirror(x, paddings, mode);
+  const { axes, shape, size } = bordered(x, paddings, ({ before, extent, within }) => {
     return before === 0 && extent === within;
   });
   if (axes.length > MAX_AXES) return undefined;
@@ -34,16 +34,15 @@ registerRearrangement<MirrorPad>('MirrorPad', (call, x, { paddings, mode }) => {
 });
 
 /** Mirror padding cannot exceed x, or x without its edge. */
-function checkMirror(call: KernelCall, x: TensorInfo, paddings: Paddings, mode: string): void {
-  checkPairs(call.op, 'paddings', paddings, x.shape.length);
+function checkMirror(x: TensorInfo, paddings: Paddings, mode: string): void {
+  checkPairs('paddings', paddings, x.shape.length);
   if (mode !== 'reflect' && mode !== 'symmetric') {
-    throw new OpError(call.op, `mode is ${JSON.stringify(mode)}, expected reflect or symmetric`);
+    throw new Error(`mode is ${JSON.stringify(mode)}, expected reflect or symmetric`);
   }
   for (const [axis, extent] of x.shape.entries()) {
     const most = Math.max(0, mode === 'reflect' ? extent - 1 : extent);
     if (paddings[axis].every((count) => count <= most)) continue;
-    throw new OpError(
-      call.op,
+    throw new Error(
       `paddings[${axis}] is ${showShape(paddings[axis])}, expected ${most} at most for x ${showShape(x.shape)}`,
     );
   }
@@ -60,7 +59,7 @@ export function pad(
   paddings: Paddings,
   value: number,
 ): TensorInfo | undefined {
-  const { axes, shape, size } = bordered(call, x, paddings, () => true);
+  const { axes, shape, size } = bordered(x, paddings, () => true);
   if (axes.length > MAX_AXES) return undefined;
   if (size === util.sizeFromShape(x.shape)) return { ...x, shape };
   const y = call.output(shape, x.dtype);
@@ -90,12 +89,11 @@ interface Axis {
 
 /** Returns the axes of the result, last first. An axis without padding is merged with the axis before it if `mayMerge`. */
 function bordered(
-  call: KernelCall,
   x: TensorInfo,
   paddings: Paddings,
   mayMerge: (outer: Axis) => boolean,
 ): { axes: Axis[]; shape: number[]; size: number } {
-  checkPairs(call.op, 'paddings', paddings, x.shape.length);
+  checkPairs('paddings', paddings, x.shape.length);
   const strides = denseStrides(x.shape);
   const axes: Axis[] = [];
   for (let i = x.shape.length - 1; i >= 0; i--) {

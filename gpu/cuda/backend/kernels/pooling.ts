@@ -20,7 +20,7 @@ const POOLS = { MaxPool: 'max_pool', AvgPool: 'average_pool' } as const;
 for (const [op, kernel] of Object.entries(POOLS)) {
   registerBuiltInKernel(op, ({ inputs, attrs, call, onCpu }) => {
     const { x } = inputs as { x: TensorInfo };
-    const info = infoOf(call, x, attrs);
+    const info = infoOf(x, attrs);
     const { filterHeight, filterWidth, inShape, outShape } = info;
     if (filterHeight === 1 && filterWidth === 1 && util.arraysEqual(inShape, outShape)) {
       return call.alias(x, x.shape);
@@ -38,8 +38,8 @@ for (const op of ['MaxPoolGrad', 'AvgPoolGrad']) {
   registerBuiltInKernel(op, ({ inputs, attrs, call, onCpu }) => {
     const { dy, input: x } = inputs as Record<'dy' | 'input', TensorInfo>;
     // tfjs's CPU kernel also ignores the rounding mode for averages.
-    const info = infoOf(call, x, isMax ? attrs : { ...attrs, dimRoundingMode: undefined });
-    checkShape(call.op, 'dy', dy.shape, info.outShape);
+    const info = infoOf(x, isMax ? attrs : { ...attrs, dimRoundingMode: undefined });
+    checkShape('dy', dy.shape, info.outShape);
     if (!areFloats(x, dy) || isEmpty(info)) return onCpu();
     const positions = isMax ? positionsOf(call, x, info) : null;
     const dx = call.output(x.shape, 'float32');
@@ -60,11 +60,11 @@ function positionsOf(call: KernelCall, x: TensorInfo, info: WindowInfo): Block {
   return positions;
 }
 
-function infoOf(call: KernelCall, { shape }: TensorInfo, attrs: Partial<NamedAttrMap>): WindowInfo {
+function infoOf({ shape }: TensorInfo, attrs: Partial<NamedAttrMap>): WindowInfo {
   const { filterSize, strides, pad, dimRoundingMode } = attrs as object as PoolAttributes;
-  const info = windowOf(call, { x: shape }, () =>
+  const info = windowOf({ x: shape }, () =>
     backend_util.computePool2DInfo(shape as Shape4D, filterSize, strides, 1, pad, dimRoundingMode),
   );
-  checkIntegers(call.op, 'filterSize', [info.filterHeight, info.filterWidth], 2, 1);
+  checkIntegers('filterSize', [info.filterHeight, info.filterWidth], 2, 1);
   return info;
 }

@@ -44,7 +44,7 @@ for (const [op, reduction] of Object.entries(OPS)) {
   registerBuiltInKernel(op, ({ inputs, attrs, call, onCpu }) => {
     const { x } = inputs as { x: TensorInfo };
     const axes = util.parseAxisParam(attrs[reduction.axes ?? 'axis'] as number | number[], x.shape);
-    checkAxes(call.op, 'axis', axes, x.shape.length);
+    checkAxes('axis', axes, x.shape.length);
     if (!reduction.dtypes[x.dtype] || (reduction.once && axes.length !== 1)) return onCpu();
     const y = reduce(call, reduction, x, axes);
     return attrs.keepDims ? call.alias(y, backend_util.expandShapeToKeepDim(y.shape, axes)) : y;

@@ -1,8 +1,8 @@
 /** Resizes images: resize.cu. */
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
-import { OpError, showShape } from '../../../../plugin/ops/input_checks.js';
+import { showShape } from '../../../../plugin/ops/input_checks.js';
 import { checkIntegers, checkShape } from '../arguments.js';
-import { type KernelCall, registerBuiltInKernel } from '../kernels.js';
+import { registerBuiltInKernel } from '../kernels.js';
 import { Float32, gridOf } from '../launch.js';
 import { SUFFIXES } from './unary.js';
 
@@ -15,25 +15,15 @@ interface ResizeAttributes {
 }
 
 /** Checks that there are pixels to read from, and for aligned corners that corners exist. */
-function checkResize(
-  call: KernelCall,
-  images: TensorInfo,
-  { alignCorners, halfPixelCenters, size }: ResizeAttributes,
-): void {
-  checkShape(call.op, 'images', images.shape, IMAGES);
-  checkIntegers(call.op, 'size', size, 2, 0);
+function checkResize(images: TensorInfo, { alignCorners, halfPixelCenters, size }: ResizeAttributes): void {
+  checkShape('images', images.shape, IMAGES);
+  checkIntegers('size', size, 2, 0);
   if (alignCorners && halfPixelCenters) {
-    throw new OpError(
-      call.op,
-      'alignCorners and halfPixelCenters are both given, expected one of them at most',
-    );
+    throw new Error('alignCorners and halfPixelCenters are both given, expected one of them at most');
   }
   const [, height, width] = images.shape;
   if (height * width === 0 && size[0] * size[1] > 0) {
-    throw new OpError(
-      call.op,
-      `images have shape ${showShape(images.shape)}, expected some pixels to resize`,
-    );
+    throw new Error(`images have shape ${showShape(images.shape)}, expected some pixels to resize`);
   }
 }
 
@@ -49,7 +39,7 @@ for (const op of ['ResizeBilinear', 'ResizeNearestNeighbor']) {
     const { images } = inputs as { images: TensorInfo };
     const { alignCorners, halfPixelCenters, size } = attrs as object as ResizeAttributes;
     if (images.dtype !== 'float32' && images.dtype !== 'int32') return onCpu();
-    checkResize(call, images, attrs as object as ResizeAttributes);
+    checkResize(images, attrs as object as ResizeAttributes);
     const [batch, height, width, channels] = images.shape;
     const y = call.output([batch, ...size, channels], isBilinear ? 'float32' : images.dtype);
     const count = util.sizeFromShape(y.shape);
@@ -68,9 +58,9 @@ for (const op of ['ResizeBilinearGrad', 'ResizeNearestNeighborGrad']) {
     const { images, dy } = inputs as { images: TensorInfo; dy: TensorInfo };
     const { alignCorners } = attrs as object as ResizeAttributes;
     if (dy.dtype !== 'float32' || images.dtype !== 'float32') return onCpu();
-    checkShape(call.op, 'images', images.shape, IMAGES);
+    checkShape('images', images.shape, IMAGES);
     const [batch, height, width, channels] = images.shape;
-    checkShape(call.op, 'dy', dy.shape, [batch, undefined, undefined, channels]);
+    checkShape('dy', dy.shape, [batch, undefined, undefined, channels]);
     const dx = call.output(images.shape, 'float32');
     const count = util.sizeFromShape(dx.shape);
     if (count === 0) return dx;

@@ -1,6 +1,6 @@
 /** Adds rows to, or writes them over, rows of a tensor: scatter.cu. Deterministic, even if updates hit the same row. */
 import { backend_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
-import { OpError, showShape } from '../../../../plugin/ops/input_checks.js';
+import { showShape } from '../../../../plugin/ops/input_checks.js';
 import { checkIntegers, checkShape, elementsOf } from '../arguments.js';
 import { elementBytes } from '../backend.js';
 import { padded } from '../broadcast.js';
@@ -14,7 +14,7 @@ registerBuiltInKernel('ScatterNd', ({ inputs, attrs, call, onCpu }) => {
   const { indices, updates } = inputs as { indices: TensorInfo; updates: TensorInfo };
   const shape = attrs.shape as number[];
   const suffix = SUFFIXES[updates.dtype];
-  const points = pointsOf(call, updates, indices, shape);
+  const points = pointsOf(updates, indices, shape);
   if (!suffix || updates.dtype === 'bool' || !points) return onCpu();
   const y = filled(call, shape, 0, updates.dtype);
   scatter(call, `scatter_add_${suffix}`, updates, indices, y, points);
@@ -23,7 +23,7 @@ registerBuiltInKernel('ScatterNd', ({ inputs, attrs, call, onCpu }) => {
 
 registerBuiltInKernel('TensorScatterUpdate', ({ inputs, call, onCpu }) => {
   const { tensor, indices, updates } = inputs as Record<'tensor' | 'indices' | 'updates', TensorInfo>;
-  const points = pointsOf(call, updates, indices, tensor.shape);
+  const points = pointsOf(updates, indices, tensor.shape);
   if (!SUFFIXES[tensor.dtype] || tensor.dtype !== updates.dtype || !points) return onCpu();
   const y = call.output(tensor.shape, tensor.dtype);
   call.copy(y.address, call.input(tensor).address, util.sizeFromShape(tensor.shape), tensor.dtype);
@@ -37,7 +37,7 @@ registerBuiltInKernel('SparseToDense', ({ inputs, attrs, call, onCpu }) => {
     TensorInfo
   >;
   const shape = attrs.outputShape as number[];
-  const points = pointsOf(call, sparseValues, sparseIndices, shape);
+  const points = pointsOf(sparseValues, sparseIndices, shape);
   if (!SUFFIXES[sparseValues.dtype] || defaultValue.dtype !== sparseValues.dtype || !points) return onCpu();
   const everywhere = shape.map(() => 0);
   const y = strided(call, defaultValue, shape, everywhere);
@@ -53,9 +53,9 @@ registerBuiltInKernel('UnsortedSegmentSum', ({ inputs, attrs, call, onCpu }) => 
   const rows = attrs.numSegments as number;
   const known = SUFFIXES[x.dtype] && segmentIds.dtype === 'int32' && segmentIds.shape.length === 1;
   // tfjs's CPU kernel creates tensors for each segment: a large number alone would keep it busy for hours.
-  if (!known) checkIntegers(call.op, 'numSegments', [rows], 1, 0, MOST_SEGMENTS_ON_CPU);
+  if (!known) checkIntegers('numSegments', [rows], 1, 0, MOST_SEGMENTS_ON_CPU);
   if (!known || rows === 0) return onCpu();
-  checkShape(call.op, 'segmentIds', segmentIds.shape, x.shape.slice(0, 1));
+  checkShape('segmentIds', segmentIds.shape, x.shape.slice(0, 1));
   // tfjs returns float32, whatever dtype is summed.
   const summed = x.dtype === 'float32' ? x : unary(call, `cast_${SUFFIXES[x.dtype]}_f32`, x);
   const y = filled(call, [rows, ...x.shape.slice(1)], 0, 'float32');
@@ -79,29 +79,22 @@ interface Points {
 
 /**
  * @returns undefined if the indices have more axes than a kernel supports
- * @throws {OpError} unless there is an update for each point of a tensor of this shape, or one number for all.
+ * @throws {Error} unless there is an update for each point of a tensor of this shape, or one number for all.
  */
-function pointsOf(
-  call: KernelCall,
-  updates: TensorInfo,
-  indices: TensorInfo,
-  shape: readonly number[],
-): Points | undefined {
-  elementsOf(call.op, 'the result', shape);
+function pointsOf(updates: TensorInfo, indices: TensorInfo, shape: readonly number[]): Points | undefined {
+  elementsOf('the result', shape);
   const { sliceRank, numUpdates, sliceSize, strides, outputSize } = backend_util.calculateShapes(
     updates,
     indices,
     [...shape],
   );
   if (sliceRank > shape.length) {
-    throw new OpError(
-      call.op,
+    throw new Error(
       `indices have shape ${showShape(indices.shape)}, expected ${shape.length} axes at most of ${showShape(shape)}`,
     );
   }
   const points = indices.shape.length > 1 ? indices.shape.slice(0, -1) : indices.shape;
-  if (updates.shape.length > 0)
-    checkShape(call.op, 'updates', updates.shape, [...points, ...shape.slice(sliceRank)]);
+  if (updates.shape.length > 0) checkShape('updates', updates.shape, [...points, ...shape.slice(sliceRank)]);
   if (sliceRank > MAX_AXES || indices.dtype !== 'int32') return undefined;
   return {
     count: numUpdates,

@@ -10,8 +10,8 @@ import { SUFFIXES } from './unary.js';
 registerBuiltInKernel('Select', ({ inputs, call, onCpu }) => {
   const { condition, t, e } = inputs as Record<'condition' | 't' | 'e', TensorInfo>;
   if (!SUFFIXES[t.dtype] || t.dtype !== e.dtype || condition.dtype !== 'bool') return onCpu();
-  checkShape(call.op, 'e', e.shape, t.shape);
-  checkShape(call.op, 'condition', condition.shape, t.shape.slice(0, condition.shape.length));
+  checkShape('e', e.shape, t.shape);
+  checkShape('condition', condition.shape, t.shape.slice(0, condition.shape.length));
   const size = util.sizeFromShape(t.shape);
   const y = call.output(t.shape, t.dtype);
   if (size === 0) return y;

@@ -55,7 +55,7 @@ for (const [op, value] of Object.entries({ ZerosLike: 0, OnesLike: 1 })) {
 
 registerBuiltInKernel('Complex', ({ inputs, call }) => {
   const { real, imag } = inputs as { real: TensorInfo; imag: TensorInfo };
-  checkShape(call.op, 'imag', imag.shape, real.shape);
+  checkShape('imag', imag.shape, real.shape);
   // Copies: tfjs counts buffers by the tensors that it knows, and the parts are not among them.
   return call.backend.complex(call.keep(copyOf(call, real)), call.keep(copyOf(call, imag)));
 });

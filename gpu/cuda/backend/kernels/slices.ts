@@ -1,6 +1,6 @@
 /** Slices of a tensor, and reversal. */
 import { backend_util, slice_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
-import { OpError, showShape } from '../../../../plugin/ops/input_checks.js';
+import { showShape } from '../../../../plugin/ops/input_checks.js';
 import { checkAxes, checkIntegers } from '../arguments.js';
 import { denseStrides } from '../broadcast.js';
 import { type KernelCall, registerBuiltInKernel } from '../kernels.js';
@@ -11,7 +11,7 @@ const MOST_EMPTY_PARTS = 1024;
 
 /**
  * @returns x itself if the slice covers all of it; undefined if there are too many axes for a kernel
- * @throws {OpError} unless the slice lies in x.
+ * @throws {Error} unless the slice lies in x.
  */
 export function slice(
   call: KernelCall,
@@ -20,11 +20,10 @@ export function slice(
   size: readonly number[],
 ): TensorInfo | undefined {
   const rank = x.shape.length;
-  checkIntegers(call.op, 'begin', begin, rank, 0);
-  checkIntegers(call.op, 'size', size, rank, 0);
+  checkIntegers('begin', begin, rank, 0);
+  checkIntegers('size', size, rank, 0);
   if (begin.some((first, axis) => first + size[axis] > x.shape[axis])) {
-    throw new OpError(
-      call.op,
+    throw new Error(
       `begin is ${showShape(begin)} and size ${showShape(size)}, expected a part of ${showShape(x.shape)}`,
     );
   }
@@ -68,7 +67,7 @@ registerBuiltInKernel('SplitV', ({ inputs, attrs, call, onCpu }) => {
   const split = attrs.numOrSizeSplits as number | number[];
   // An empty axis can be split into any number of empty parts, each of which is a tensor.
   const mostParts = Math.max(MOST_EMPTY_PARTS, x.shape[axis]);
-  if (!Array.isArray(split)) checkIntegers(call.op, 'numOrSizeSplits', [split], 1, 1, mostParts);
+  if (!Array.isArray(split)) checkIntegers('numOrSizeSplits', [split], 1, 1, mostParts);
   const sizes = backend_util.prepareSplitSize(x as never, split, axis);
   const begin = x.shape.map(() => 0);
   const parts: TensorInfo[] = [];
@@ -109,7 +108,7 @@ registerRearrangement<{ dims: number[] }>('Reverse', (call, x, { dims }) =>
 registerRearrangement('FlipLeftRight', (call, image) => reverse(call, image, [2]));
 
 function reverse(call: KernelCall, x: TensorInfo, axes: readonly number[]): TensorInfo | undefined {
-  checkAxes(call.op, 'dims', axes, x.shape.length);
+  checkAxes('dims', axes, x.shape.length);
   const reversed = axes.filter((axis) => x.shape[axis] > 1);
   if (reversed.length === 0) return x;
   const strides = denseStrides(x.shape);

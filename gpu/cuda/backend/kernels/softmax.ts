@@ -1,6 +1,5 @@
 /** Softmax over the last axis: softmax.cu. */
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
-import { OpError } from '../../../../plugin/ops/input_checks.js';
 import { registerBuiltInKernel } from '../kernels.js';
 import { THREADS } from './constants.js';
 import { threadsOf } from './reductions.js';
@@ -10,7 +9,7 @@ registerBuiltInKernel('Softmax', ({ inputs, attrs, call, onCpu }) => {
   const last = logits.shape.length - 1;
   const dim = attrs.dim as number;
   if (logits.dtype !== 'float32' || (dim !== last && dim !== -1)) return onCpu();
-  if (last < 0) throw new OpError(call.op, 'logits is a scalar, expected a last axis');
+  if (last < 0) throw new Error('logits is a scalar, expected a last axis');
   const y = call.output(logits.shape, 'float32');
   const length = logits.shape[last];
   const rows = util.sizeFromShape(logits.shape.slice(0, last));

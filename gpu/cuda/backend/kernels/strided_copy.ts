@@ -1,6 +1,5 @@
 /** Copies elements over any axes and strides: strided_copy.cu. */
 import { type DataType, type TensorInfo, util } from '@tensorflow/tfjs-core';
-import { OpError } from '../../../../plugin/ops/input_checks.js';
 import { elementBytes } from '../backend.js';
 import { axesArgument, denseStrides, type Layout, layoutOf, padded } from '../broadcast.js';
 import { type DeviceTensor, type KernelCall, registerBuiltInKernel } from '../kernels.js';
@@ -133,7 +132,7 @@ function transposed(
 /**
  * Returns a new tensor whose element [i, j, ...] is x[offset + i * strides[0] + j * strides[1] + ...].
  * @returns undefined if there are too many axes for a kernel
- * @throws {OpError} if some of these elements do not lie in x.
+ * @throws {Error} if some of these elements do not lie in x.
  */
 export function strided(
   call: KernelCall,
@@ -144,7 +143,7 @@ export function strided(
 ): DeviceTensor | undefined {
   const y = call.output(shape, x.dtype);
   if (util.sizeFromShape([...shape]) === 0) return y;
-  checkReach(call.op, x, shape, strides, offset);
+  checkReach(x, shape, strides, offset);
   const from = { address: call.input(x).address + offset * elementBytes(x.dtype), strides };
   const to = { address: y.address, strides: denseStrides(shape) };
   return stridedCopy(call, x.dtype, shape, from, to) ? y : undefined;
@@ -152,7 +151,6 @@ export function strided(
 
 /** All elements lie between the lowest and the highest corner, which must lie in x. */
 function checkReach(
-  op: string,
   x: TensorInfo,
   shape: readonly number[],
   strides: readonly number[],
@@ -166,8 +164,7 @@ function checkReach(
   }
   const size = util.sizeFromShape(x.shape);
   if (Number.isInteger(offset) && strides.every(Number.isInteger) && first >= 0 && last < size) return;
-  throw new OpError(
-    op,
+  throw new Error(
     `elements ${first} to ${last} of a tensor [${x.shape.join(', ')}] are asked for, expected some of its ${size}`,
   );
 }

@@ -1,6 +1,6 @@
 /** Transposes, and ops that are a transpose between two reshapes. */
 import { backend_util, slice_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
-import { OpError, showShape } from '../../../../plugin/ops/input_checks.js';
+import { showShape } from '../../../../plugin/ops/input_checks.js';
 import { checkAxes, checkIntegers, checkPairs, checkShape } from '../arguments.js';
 import { denseStrides } from '../broadcast.js';
 import type { KernelCall } from '../kernels.js';
@@ -13,15 +13,15 @@ registerRearrangement<{ perm: number[] }>('Transpose', (call, x, { perm }) => tr
 /**
  * Permutes the axes of a tensor: axis i of the result is axis permutation[i] of x. Returns x itself if nothing moves.
  * @returns undefined if there are too many axes for a kernel
- * @throws {OpError} unless each axis occurs once.
+ * @throws {Error} unless each axis occurs once.
  */
 export function transpose(
   call: KernelCall,
   x: TensorInfo,
   permutation: readonly number[],
 ): TensorInfo | undefined {
-  checkIntegers(call.op, 'perm', permutation, x.shape.length, 0);
-  checkAxes(call.op, 'perm', permutation, x.shape.length);
+  checkIntegers('perm', permutation, x.shape.length, 0);
+  checkAxes('perm', permutation, x.shape.length);
   const shape = permutation.map((axis) => x.shape[axis]);
   const moved = permutation.filter((axis) => x.shape[axis] !== 1);
   if (moved.every((axis, i) => i === 0 || axis > moved[i - 1])) return { ...x, shape };
@@ -38,8 +38,8 @@ type Blocks = { blockSize: number; dataFormat: string };
 
 registerRearrangement<Blocks>('DepthToSpace', (call, x, { blockSize: block, dataFormat }) => {
   if (dataFormat !== 'NHWC') return undefined;
-  checkShape(call.op, 'x', x.shape, [undefined, undefined, undefined, undefined]);
-  checkIntegers(call.op, 'blockSize', [block], 1, 1);
+  checkShape('x', x.shape, [undefined, undefined, undefined, undefined]);
+  checkIntegers('blockSize', [block], 1, 1);
   const [batch, height, width, depth] = x.shape;
   const channels = depth / (block * block);
   const blocks = { ...x, shape: [batch, height, width, block, block, channels] };
@@ -50,15 +50,14 @@ registerRearrangement<Blocks>('DepthToSpace', (call, x, { blockSize: block, data
 type Padded = { blockShape: number[]; paddings: [number, number][] };
 
 registerRearrangement<Padded>('SpaceToBatchND', (call, x, { blockShape, paddings }) => {
-  checkBlocks(call, x, blockShape);
-  checkPairs(call.op, 'paddings', paddings, blockShape.length);
+  checkBlocks(x, blockShape);
+  checkPairs('paddings', paddings, blockShape.length);
   const block = util.sizeFromShape(blockShape);
   const all = x.shape.map((_, axis): [number, number] => paddings[axis - 1] ?? [0, 0]);
   const padded = pad(call, x, all, 0);
   if (!padded) return undefined;
   if (blockShape.some((extent, i) => padded.shape[i + 1] % extent !== 0)) {
-    throw new OpError(
-      call.op,
+    throw new Error(
       `x is ${showShape(padded.shape)} with its paddings, expected multiples of blockShape ${showShape(blockShape)}`,
     );
   }
@@ -71,14 +70,11 @@ registerRearrangement<Padded>('SpaceToBatchND', (call, x, { blockShape, paddings
 type Cropped = { blockShape: number[]; crops: number[][] };
 
 registerRearrangement<Cropped>('BatchToSpaceND', (call, x, { blockShape, crops }) => {
-  checkBlocks(call, x, blockShape);
-  checkPairs(call.op, 'crops', crops, blockShape.length);
+  checkBlocks(x, blockShape);
+  checkPairs('crops', crops, blockShape.length);
   const block = util.sizeFromShape(blockShape);
   if (x.shape[0] % block !== 0) {
-    throw new OpError(
-      call.op,
-      `x has shape ${showShape(x.shape)}, expected a batch that is a multiple of ${block}`,
-    );
+    throw new Error(`x has shape ${showShape(x.shape)}, expected a batch that is a multiple of ${block}`);
   }
   const shape = backend_util.getReshaped(x.shape, blockShape, block);
   const moved = transpose(call, { ...x, shape }, backend_util.getPermuted(shape.length, blockShape.length));
@@ -95,11 +91,10 @@ registerRearrangement<Cropped>('BatchToSpaceND', (call, x, { blockShape, crops }
 });
 
 /** Blocks are on axes 1, 2... of x. */
-function checkBlocks(call: KernelCall, x: TensorInfo, blockShape: readonly number[]): void {
-  checkIntegers(call.op, 'blockShape', blockShape, blockShape.length, 1);
+function checkBlocks(x: TensorInfo, blockShape: readonly number[]): void {
+  checkIntegers('blockShape', blockShape, blockShape.length, 1);
   if (blockShape.length < x.shape.length) return;
-  throw new OpError(
-    call.op,
+  throw new Error(
     `x has shape ${showShape(x.shape)}, expected more axes than blockShape ${showShape(blockShape)} has`,
   );
 }

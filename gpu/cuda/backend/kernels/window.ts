@@ -1,7 +1,6 @@
 /** The sliding window of a convolution or a pooling op over an image, as kernel arguments: window.h. */
 import type { backend_util, TensorInfo } from '@tensorflow/tfjs-core';
 import { checkIntegers } from '../arguments.js';
-import type { KernelCall } from '../kernels.js';
 
 export type WindowInfo = backend_util.Conv2DInfo;
 
@@ -34,23 +33,21 @@ function imageStrides(height: number, width: number, channels: number, channelsL
 /**
  * Computes the sizes of a convolution or a pooling op.
  * @param shapes of its tensors, [batch, height, width, channels] and similar
- * @throws {OpError} if there is no such window.
+ * @throws {Error} if there is no such window.
  */
 export function windowOf(
-  call: KernelCall,
   shapes: Readonly<Record<string, readonly number[]>>,
   compute: () => WindowInfo,
 ): WindowInfo {
-  for (const [name, shape] of Object.entries(shapes))
-    checkIntegers(call.op, `the shape of ${name}`, shape, 4, 0);
+  for (const [name, shape] of Object.entries(shapes)) checkIntegers(`the shape of ${name}`, shape, 4, 0);
   const info = compute();
   const { top, bottom, left, right } = info.padInfo;
   const { filterHeight, filterWidth, strideHeight, strideWidth, dilationHeight, dilationWidth } = info;
-  checkIntegers(call.op, 'the filter', [filterHeight, filterWidth], 2, 0, FURTHEST);
-  checkIntegers(call.op, 'strides', [strideHeight, strideWidth], 2, 1, FURTHEST);
-  checkIntegers(call.op, 'dilations', [dilationHeight, dilationWidth], 2, 1, FURTHEST);
-  checkIntegers(call.op, 'padding', [top, bottom, left, right], 4, 0, FURTHEST);
-  checkIntegers(call.op, 'the shape of the result', info.outShape, 4, 0);
+  checkIntegers('the filter', [filterHeight, filterWidth], 2, 0, FURTHEST);
+  checkIntegers('strides', [strideHeight, strideWidth], 2, 1, FURTHEST);
+  checkIntegers('dilations', [dilationHeight, dilationWidth], 2, 1, FURTHEST);
+  checkIntegers('padding', [top, bottom, left, right], 4, 0, FURTHEST);
+  checkIntegers('the shape of the result', info.outShape, 4, 0);
   return info;
 }
 
