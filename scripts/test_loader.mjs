@@ -4,6 +4,13 @@
  */
 import asyncHooks from 'node:async_hooks';
 import { syncBuiltinESMExports } from 'node:module';
+import { setFlagsFromString } from 'node:v8';
+
+/**
+ * V8 optimises a function once so many bytes of its code have run, by default 135,168, in threads beside the test: a quarter of
+ * all CPU time. Most of what a test runs is not worth it. Loops over numbers are optimised all the same.
+ */
+setFlagsFromString('--interrupt-budget=500000');
 
 if (!process.env.GROOTVL_TRANSPILED) {
   await import('tsx');
