@@ -75,7 +75,7 @@ t.test('in a browser', { skip: chromiumMissing() }, async (t) => {
     await run(page, ['cpu'], 'nosuchop');
     t.match(
       await page.getByRole('alert').textContent(),
-      /^no op has "nosuchop" in its name; there are AdaptiveAveragePool, /,
+      /^no op has "nosuchop" in its name; there are AdamWStep, AdaptiveAveragePool, /,
     );
   });
 
