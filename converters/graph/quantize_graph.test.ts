@@ -8,7 +8,7 @@ import { readFixture } from '../../testing/fixtures.js';
 import { convertedFolder } from '../../testing/language_models.js';
 import { maxDifference } from '../../testing/measure.js';
 import { loadConverted, toChannelsLast } from '../../testing/models.js';
-import { GraphBuilder } from './graph_builder.js';
+import { GraphBuilder, ints, text } from './graph_builder.js';
 import { MemorySink } from './model_sink.js';
 import { writeModel } from './model_writer.js';
 
@@ -81,10 +81,17 @@ t.test('a language model: texts and their continuation', async (t) => {
 
 t.test('values that are not finite are refused', async (t) => {
   const graph = new GraphBuilder();
-  const x = graph.placeholder('x', [-1, 16]);
-  const weight = { shape: [16, 32], dtype: 'float32', quantizable: true } as const;
+  const x = graph.placeholder('x', [-1, 4, 4, 16]);
+  const weight = { shape: [1, 1, 16, 32], dtype: 'float32', quantizable: true } as const;
   const read = async () => new Float32Array(512).fill(Number.NaN, 5, 6);
-  graph.node('Linear', 'y', [x, graph.constant('layer.weight', { ...weight, read })]);
+  graph.node('Conv2D', 'y', [x, graph.constant('layer.weight', { ...weight, read })], {
+    ...{
+      strides: ints([1, 1, 1, 1]),
+      dilations: ints([1, 1, 1, 1]),
+      explicit_paddings: ints(new Array(8).fill(0)),
+    },
+    padding: text('EXPLICIT'),
+  });
   await t.rejects(writeModel(graph, new MemorySink(), { quantize: 'int8' }), {
     code: 'values',
     message: 'the tensor "layer.weight" has values that are not finite and cannot be stored as int8',
