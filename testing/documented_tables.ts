@@ -82,11 +82,11 @@ function backends(): string {
   );
 }
 
-/** The bounds of every op over the samples of its spec, for one seed. By name: specs are in the order in which files load them. */
+/** The bounds of every op over the samples of its spec, for one seed. */
 function bounds(): string {
   return table(
     ['op', '`float32`', '`shader`', 'gradients, `float32`', 'reason'],
-    [...SPECS].sort(byName).map((spec) => {
+    SPECS.map((spec) => {
       const of = (tolerance: ToleranceClass, isGradient = false) => boundsOf(spec, tolerance, isGradient);
       const isExact = Object.values(spec.op.outputs).every(({ dtype }) => dtype === 'int32');
       const sizes = isExact ? ['exact', 'exact'] : [shown(of('float32')), shown(of('shader'))];
@@ -95,10 +95,6 @@ function bounds(): string {
       return [spec.op.name, ...sizes, gradient, isExact ? 'integers' : largest.reason];
     }),
   );
-}
-
-function byName({ op: a }: OpSpec, { op: b }: OpSpec): number {
-  return a.name < b.name ? -1 : 1;
 }
 
 function boundsOf(spec: OpSpec, tolerance: ToleranceClass, isGradient: boolean): Bound[] {

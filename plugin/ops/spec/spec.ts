@@ -163,9 +163,9 @@ export function specOf(op: string): OpSpec | undefined {
   return specs.get(op);
 }
 
-/** Returns the specs of all ops whose modules have been imported. */
+/** Returns the specs of all ops whose modules have been imported, by the names of the ops: bundles load modules in another order. */
 export function definedSpecs(): readonly OpSpec[] {
-  return [...specs.values()];
+  return [...specs.keys()].sort().map((name) => specs.get(name) as OpSpec);
 }
 
 /** Builds the arguments of a formula for a call. */
