@@ -6,9 +6,9 @@ import { Turns } from './turns.js';
 
 /** How often an input or a batch is started before it is given up. */
 const TRIES = 3;
-/** How often a worker asks whether all is done: while there are jobs, and while other workers have the last ones. */
-const POLL_MS = 1000;
-const LAST_POLL_MS = 100;
+/** How often a worker asks whether all is done: once no job waits, and while there are jobs only at every tenth time. */
+const POLL_MS = 100;
+const POLLS_WITH_JOBS = 10;
 
 export interface WorkOptions<Input extends { readonly file: string }> {
   /** Computes the rows of some inputs, in order. Not on this thread, whose timers renew the locks of jobs. */
@@ -120,16 +120,19 @@ export async function work<Input extends { readonly file: string }>(
       (error) => end(error),
     );
   };
-  let poll = setInterval(look, POLL_MS);
-  const lookEvery = (ms: number) => {
-    clearInterval(poll);
-    poll = setInterval(look, ms);
-  };
+  let isDrained = false;
+  let polls = 0;
+  const poll = setInterval(() => {
+    polls++;
+    if (isDrained || polls % POLLS_WITH_JOBS === 0) look();
+  }, POLL_MS);
   worker.on('drained', () => {
+    isDrained = true;
     look();
-    lookEvery(LAST_POLL_MS);
   });
-  worker.on('active', () => lookEvery(POLL_MS));
+  worker.on('active', () => {
+    isDrained = false;
+  });
   const onStop = () => end();
   let onLost = () => {};
   const isLost = new Promise<void>((resolve) => {
