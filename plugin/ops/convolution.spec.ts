@@ -14,17 +14,14 @@ export const convolutionSpec = defineSpec(Convolution, {
   gradient: ({ inputs: { x, filter, bias }, shapes, attributes }, { y: dy }) => {
     const sums = convolutionOf(x, filter, bias, shapes.x, shapes.filter, attributes);
     const dsums = slopesOf(attributes.activation, sums).map((slope, i) => slope * dy[i]);
-    const gradients = {
-      x: new Float64Array(x.length),
-      filter: new Float64Array(filter.length),
-      ...(bias && { bias: new Float64Array(bias.length) }),
-    };
-    for (const [i, dsum] of dsums.entries()) if (gradients.bias) gradients.bias[i % bias!.length] += dsum;
+    const [dx, dfilter] = [new Float64Array(x.length), new Float64Array(filter.length)];
     forEachProduct(shapes.x, shapes.filter, attributes, (i, pixel, weight) => {
-      gradients.x[pixel] += dsums[i] * filter[weight];
-      gradients.filter[weight] += dsums[i] * x[pixel];
+      dx[pixel] += dsums[i] * filter[weight];
+      dfilter[weight] += dsums[i] * x[pixel];
     });
-    return gradients;
+    const dbias = bias && new Float64Array(bias.length);
+    if (dbias) for (const [i, dsum] of dsums.entries()) dbias[i % dbias.length] += dsum;
+    return { x: dx, filter: dfilter, ...(dbias && { bias: dbias }) };
   },
   tolerance: { float32: 2e-6, shader: 1e-5, reason: 'a sum of P*Q*I products, errors growing as its root' },
   samples: (random) =>

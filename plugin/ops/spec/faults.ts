@@ -20,11 +20,11 @@ export function computing(formula: (args: KernelArguments) => NamedValues): Faul
   return () => kernelOf((args) => formula(args as KernelArguments));
 }
 
+/** A value instead of another. */
+type ChangeOfValue = (value: number, index: number, args: KernelArguments) => number;
+
 /** Maps one input value by value. */
-export function mapped(
-  name: string,
-  f: (value: number, index: number, args: KernelArguments) => number,
-): Fault {
+export function mapped(name: string, f: ChangeOfValue): Fault {
   return before((args) => {
     const values = args.inputs[name];
     if (!values) return {};
@@ -33,10 +33,7 @@ export function mapped(
 }
 
 /** Maps one output value by value. */
-export function changed(
-  name: string,
-  f: (value: number, index: number, args: KernelArguments) => number,
-): Fault {
+export function changed(name: string, f: ChangeOfValue): Fault {
   return after((args) => {
     const values = args.outputs[name];
     values.set(values.map((value, i) => f(value, i, args)));
