@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import t, { type Test } from 'tap';
-import { toFloat16 } from '../plugin/float16.js';
 import type { GrootVMetadata } from '../plugin/models/grootv_metadata.js';
+import { toFloat16 } from '../plugin/rounding.js';
 import { onBackend } from '../testing/backends.js';
 import { type GrootVSizes, grootVShapes, randomState, storedAs } from '../testing/checkpoints.js';
 import { fixturePath } from '../testing/fixtures.js';

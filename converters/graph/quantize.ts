@@ -3,7 +3,7 @@
  * that represents zero exactly. tfjs restores float32 when it loads the model. (`int8` changes the graph: see quantize_graph.ts.)
  */
 
-import { roundHalfEven, toFloat16 } from '../../plugin/float16.js';
+import { roundHalfEven, toFloat16 } from '../../plugin/rounding.js';
 import { CheckpointError, quote } from '../pytorch/errors.js';
 
 export const QUANTIZATIONS = ['none', 'float16', 'uint8', 'uint16', 'int8'] as const;

@@ -1,7 +1,7 @@
 /** HuggingFace folders in all layouts, and invalid ones. */
 import t from 'tap';
-import { toFloat16 } from '../../plugin/float16.js';
 import { encodeSafetensors, type SafetensorsTensor } from '../../plugin/models/safetensors_writer.js';
+import { toFloat16 } from '../../plugin/rounding.js';
 import { ArchitectureError, bytesSource, filesDirectory, inspectCheckpoint } from '../index.js';
 import {
   MadeOrderedDict,

@@ -3,12 +3,13 @@
  * integers from 0 to 127, and z represents 0. Products with the integer weights are summed exactly, so that the order of
  * summation does not matter: kernels that take the same float32 steps give the same bits, before the activation.
  */
-import { roundHalfEven } from '../float16.js';
+
 import { registerHostKernel } from '../ops/kernels.js';
 import { usedColumns } from '../ops/linear.js';
 import { QuantizedConvolution } from '../ops/quantized_convolution.js';
 import { QuantizedLinear } from '../ops/quantized_linear.js';
 import { codesOf } from '../ops/quantized_weights.js';
+import { roundHalfEven } from '../rounding.js';
 import { ACTIVATIONS } from './activations.js';
 
 /** The largest q: 7 bits, for which products of bytes are the same on every machine. */

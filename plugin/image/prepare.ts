@@ -2,15 +2,9 @@
  * Prepares a photograph for a model, as torchvision does in the authors' evaluation: `Resize(size, BICUBIC)` then
  * `CenterCrop(size)`. The model itself normalises by mean and deviation.
  */
+import { roundHalfEven } from '../rounding.js';
 import { resizeBicubic } from './resample.js';
 import { checkExtent, checkRgbImage, type RgbImage } from './rgb_image.js';
-
-/** Rounds like Python's `round`: halves go to the even neighbour. */
-export function roundHalfEven(value: number): number {
-  const floor = Math.floor(value);
-  if (value - floor !== 0.5) return Math.round(value);
-  return floor % 2 === 0 ? floor : floor + 1;
-}
 
 /** A size in pixels. */
 export interface Extent {

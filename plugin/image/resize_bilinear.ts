@@ -3,7 +3,7 @@
  * coefficients have 11 fractional bits, and the vertical pass drops bits twice before it rounds. Rounding a float bilinear
  * result instead would differ by 1 in about 12 % of the bytes.
  */
-import { roundHalfEven } from './prepare.js';
+import { roundHalfEven } from '../rounding.js';
 import { checkExtent, checkRgbImage, type RgbImage } from './rgb_image.js';
 
 const SCALE = 2048;

@@ -1,12 +1,12 @@
 /** Exports weights for PyTorch. */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
-import { toFloat16 } from '../float16.js';
 import { options as checkOptions, oneOf, record } from '../models/checks.js';
 import { DETECTOR_METADATA, type DetectorMetadata } from '../models/detector_metadata.js';
 import { EXPORTED, type GrootVMetadata, type GrootVScan, SCAN_NAMES } from '../models/grootv_metadata.js';
 import { encodeSafetensors } from '../models/safetensors_writer.js';
 import { SEGMENTER_METADATA, type SegmenterMetadata } from '../models/segmenter_metadata.js';
 import { type UisMambaWeakening, WEAKENING_FIELDS } from '../models/uis_mamba_metadata.js';
+import { toFloat16 } from '../rounding.js';
 import { toTorch } from '../torch_layout.js';
 import { boxSettingsOf } from './detection/detector_nodes.js';
 import { detectorConfig, segmenterConfig, weakeningArguments } from './openmmlab_config.js';

@@ -1,8 +1,8 @@
-/** Conversion to float16. */
+/** Rounding to integers and to float16. */
 
 const ROUNDER = 1.5 * 2 ** 52;
 
-/** Rounds half to even, like NumPy. */
+/** Rounds halves to the even neighbour, like NumPy and Python's `round`. */
 export function roundHalfEven(value: number): number {
   // Between 2^52 and 2^53 the next float64 is 1 away, so that the sum is rounded to an integer, half to even.
   if (Math.abs(value) < 2 ** 51) return value + ROUNDER - ROUNDER;
