@@ -86,6 +86,8 @@ export async function openDemo(t: Test, options: DemoOptions = {}): Promise<Open
     ...contextOptions,
   });
   t.teardown(async () => {
+    // A timeout says which element is missing, not what the page shows instead.
+    if (!t.passing()) for (const page of context.pages()) t.comment(await page.locator('body').innerText());
     await context.close();
     close();
   });
