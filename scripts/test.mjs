@@ -5,7 +5,9 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { ensureLibrary, ensureProgram, installPackages, ROOT, run } from './setup.mjs';
+import { tapOutput } from './tap_output.mjs';
 
 installPackages();
 ensureProgram('chromium', 'chromium', 'tests in a page are skipped; install Chromium, or set CHROMIUM_PATH');
@@ -33,20 +35,20 @@ const chosen =
     ? groupTests(files, TRANSPILED)
     : files.filter((file) => names.some((name) => file.endsWith(transpiledName(name))));
 const program = ['--import=./scripts/untracked_tests.mjs', 'node_modules/tap/dist/esm/run.mjs'];
-const tap = spawn(process.execPath, [...program, 'run', '--reporter=base', ...options, ...chosen], {
+const tap = spawn(process.execPath, [...program, 'run', '--reporter=tap', ...options, ...chosen], {
   cwd: ROOT,
   stdio: ['inherit', 'pipe', 'inherit'],
   env: { ...process.env, GROOTVL_TRANSPILED: '1' },
 });
-let output = '';
-tap.stdout.setEncoding('utf8');
-tap.stdout.on('data', (text) => {
-  process.stdout.write(text);
-  output = (output + text).slice(-10_000);
-});
-tap.on('close', (status) => {
-  const totals = /# \{ (.*) \}/.exec(output)?.[1] ?? '';
-  const count = (name) => Number(new RegExp(`${name}: (\\d+)`).exec(totals)?.[1] ?? 0);
-  console.log(`${count('pass')} passed, ${count('fail')} failed, ${count('skip')} skipped`);
-  process.exitCode = status ?? 1;
-});
+console.log(`running ${chosen.length} files or groups of them; results are shown in this order`);
+const ended = new Promise((resolve) => tap.on('close', resolve));
+const lines = createInterface({ input: tap.stdout });
+const hasReporter = options.some((option) => /^(--reporter|-R)/.test(option));
+let totals = '';
+for await (const line of hasReporter ? lines : tapOutput(lines)) {
+  console.log(line);
+  totals = /^# \{ (.*) \}/.exec(line)?.[1] ?? totals;
+}
+const count = (name) => Number(new RegExp(`${name}: (\\d+)`).exec(totals)?.[1] ?? 0);
+console.log(`${count('pass')} passed, ${count('fail')} failed, ${count('skip')} skipped`);
+process.exitCode = (await ended) ?? 1;
