@@ -2,8 +2,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { linear, quantizedLinear } from '../plugin/index.js';
 import { hasOwnKernel } from '../plugin/ops/kernels.js';
+import { packedCodes } from '../plugin/ops/quantized_codes.js';
 import { QuantizedLinear } from '../plugin/ops/quantized_linear.js';
-import { packedCodes } from '../plugin/ops/quantized_weights.js';
 import { medianTimes } from './timing.js';
 
 /** Rows, inputs, outputs at 224 x 224. */

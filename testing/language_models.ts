@@ -33,11 +33,14 @@ function existing(folder: string): string {
 
 /** Logits [L, vocabulary] of one text. */
 export function logitsOf(model: GraphModel, ids: ArrayLike<number>, promptLength: number): Float32Array {
-  return tf.tidy(() => {
+  const logits = tf.tidy(() => {
     const input_ids = tf.tensor2d(Int32Array.from(ids), [1, ids.length], 'int32');
     const prompt_length = tf.scalar(promptLength, 'int32');
-    return (model.execute({ input_ids, prompt_length }, 'logits') as tf.Tensor).dataSync() as Float32Array;
+    return model.execute({ input_ids, prompt_length }, 'logits') as tf.Tensor;
   });
+  const values = logits.dataSync<'float32'>(); // outside of tf.tidy, which would search every element for tensors
+  logits.dispose();
+  return values;
 }
 
 /** Loads model.json of a sink with tf.loadGraphModel. */

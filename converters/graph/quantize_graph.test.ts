@@ -3,7 +3,7 @@ import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { GrootL } from '../../plugin/index.js';
-import { codesOf } from '../../plugin/ops/quantized_weights.js';
+import { codesOf } from '../../plugin/ops/quantized_codes.js';
 import { readFixture } from '../../testing/fixtures.js';
 import { convertedFolder } from '../../testing/language_models.js';
 import { maxDifference } from '../../testing/measure.js';

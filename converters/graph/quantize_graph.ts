@@ -3,8 +3,8 @@
  * Everything else stays float32. It transforms the finished graph, so architectures are independent of it.
  */
 
-import { nodeName } from '../../plugin/models/graph_editor.js';
-import { packedCodes, wordsOf } from '../../plugin/ops/quantized_weights.js';
+import { nodeName } from '../../plugin/models/node_inputs.js';
+import { packedCodes, wordsOf } from '../../plugin/ops/quantized_codes.js';
 import { elementsOf } from '../parameters.js';
 import { CheckpointError, quote } from '../pytorch/errors.js';
 import {

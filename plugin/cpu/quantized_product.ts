@@ -6,9 +6,9 @@
 
 import { registerHostKernel } from '../ops/kernels.js';
 import { usedColumns } from '../ops/linear.js';
+import { codesOf } from '../ops/quantized_codes.js';
 import { QuantizedConvolution } from '../ops/quantized_convolution.js';
 import { QuantizedLinear } from '../ops/quantized_linear.js';
-import { codesOf } from '../ops/quantized_weights.js';
 import { roundHalfEven } from '../rounding.js';
 import { ACTIVATIONS } from './activations.js';
 

@@ -18,14 +18,8 @@ import {
   type Variable,
 } from '@tensorflow/tfjs-core';
 import { declaredOp } from '../ops/declare.js';
-import {
-  branchSums,
-  type EditedGraph,
-  FLOAT,
-  type GraphEditor,
-  nodeName,
-  outputIndex,
-} from './graph_editor.js';
+import { branchSums, type EditedGraph, FLOAT, type GraphEditor } from './graph_editor.js';
+import { nodeName, outputIndex } from './node_inputs.js';
 
 /** A part of a graph between two cuts. */
 interface Part {

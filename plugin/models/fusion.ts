@@ -17,14 +17,8 @@ import { SelectiveDiscretize } from '../ops/selective_discretize.js';
 import { TransposedConvolution } from '../ops/transposed_convolution.js';
 import type { TopologyNode } from '../torch_layout.js';
 import { asConvolution } from './convolution_nodes.js';
-import {
-  artifactsOf,
-  branchSums,
-  type EditedGraph,
-  GraphEditor,
-  nodeName,
-  outputIndex,
-} from './graph_editor.js';
+import { artifactsOf, branchSums, type EditedGraph, GraphEditor } from './graph_editor.js';
+import { nodeName, outputIndex } from './node_inputs.js';
 
 /** Maximum outputs of the x_proj layer: kernels keep the sums of a row in fast memory. */
 const MOST_CHOSEN = 512;

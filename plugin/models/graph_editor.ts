@@ -2,6 +2,7 @@
 import { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose, type io, keep, type Tensor } from '@tensorflow/tfjs-core';
 import type { TopologyNode } from '../torch_layout.js';
+import { nodeName, outputIndex } from './node_inputs.js';
 
 type Attributes = Readonly<Record<string, unknown>>;
 
@@ -18,11 +19,6 @@ export function nodesOf(model: GraphModel): readonly TopologyNode[] {
   return (artifactsOf(model).modelTopology as { node: readonly TopologyNode[] }).node;
 }
 
-/** Removes the marks of a control dependency (`^name`) and of an output (`name:0`) from an input. */
-export function nodeName(input: string): string {
-  return input.replace(/^\^/, '').replace(/:\d+$/, '');
-}
-
 /** Names of the nodes that add block branches, in GrootV and GrootL. */
 const BRANCH_SUM = /^(blocks_\d+\/(mixed|output)|layers_\d+\/output)$/;
 
@@ -31,11 +27,6 @@ export function branchSums({ nodes }: GraphEditor): readonly TopologyNode[] {
   return [...nodes.values()].filter(
     ({ name, op }) => (op === 'AddV2' || op === 'BranchSum') && BRANCH_SUM.test(name),
   );
-}
-
-/** Returns the output index that an input refers to. */
-export function outputIndex(input: string): number {
-  return Number(/:(\d+)$/.exec(input)?.[1] ?? 0);
 }
 
 export class GraphEditor {

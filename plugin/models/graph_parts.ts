@@ -5,7 +5,8 @@
  */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import type { TopologyNode } from '../torch_layout.js';
-import { type EditedGraph, GraphEditor, nodeName, nodesOf, outputIndex } from './graph_editor.js';
+import { type EditedGraph, GraphEditor, nodesOf } from './graph_editor.js';
+import { nodeName, outputIndex } from './node_inputs.js';
 
 /** tfjs ops that run asynchronously or cannot be split into parts: loops, conditionals, lists, tables. */
 const OTHER_CONTROL =

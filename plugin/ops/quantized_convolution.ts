@@ -2,7 +2,8 @@
 import { fused, type Tensor1D, type Tensor4D } from '@tensorflow/tfjs-core';
 import { convolutionAttributes, extentOf, filterExtents, padOf } from './convolution.js';
 import { defineOp, float32 } from './declare.js';
-import { dequantized, quantizedInputs, refusedGradient, wordsOf } from './quantized_weights.js';
+import { wordsOf } from './quantized_codes.js';
+import { dequantized, quantizedInputs, refusedGradient } from './quantized_weights.js';
 
 export const QuantizedConvolution = defineOp({
   name: 'QuantizedConvolution',

@@ -1,8 +1,8 @@
 import type { ToleranceClass } from '../backends.js';
 import { gatedCases, gatedLinearOf, residualCases } from './fused_linear.spec.js';
 import { LINEAR_SAMPLES, linearOf } from './linear.spec.js';
+import { codesOf, packedCodes, wordsOf } from './quantized_codes.js';
 import { QuantizedGatedLinear, QuantizedLinear, QuantizedResidualLinear } from './quantized_linear.js';
-import { codesOf, packedCodes, wordsOf } from './quantized_weights.js';
 import type { Bound } from './spec/bound.js';
 import { always, before, mapped, without } from './spec/faults.js';
 import type { Random } from './spec/random.js';

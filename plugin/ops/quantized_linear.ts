@@ -8,7 +8,8 @@ import { defineOp, float32 } from './declare.js';
 import { gatedHalves, gatedOutputs, residualInput, residualOutputs } from './fused_linear.js';
 import { runOp } from './kernels.js';
 import { columnAttributes, linear, usedCount } from './linear.js';
-import { dequantized, quantizedInputs, refusedGradient, wordsOf } from './quantized_weights.js';
+import { wordsOf } from './quantized_codes.js';
+import { dequantized, quantizedInputs, refusedGradient } from './quantized_weights.js';
 
 const x = float32(['...', 'I'], 'activations, channels last');
 const derived = { K: ({ I }: Readonly<Record<string, number>>) => wordsOf(I) };

@@ -1,6 +1,5 @@
 /**
- * 8-bit weights: integers from -127 to 127, times a scale per column. tfjs has no byte tensors, so each int32 packs four
- * consecutive integers of a column, the first in the lowest byte.
+ * 8-bit weights: integers from -127 to 127 (quantized_codes.ts packs them), times a scale per column.
  *
  * Kernels for them multiply integers: they quantise rows of the activations to 7 bits (../cpu/quantized_product.ts says
  * how). Other backends convert the weights to float32 once and run the float32 op.
@@ -12,12 +11,7 @@ import { sizeOf } from '../kernels/sizes.js';
 import { float32, int32, optional } from './declare.js';
 import { OpError } from './input_checks.js';
 import { readFloats, readIds } from './kernels.js';
-
-/** Codes per int32. */
-const CODES = 4;
-
-/** Number of int32 for a column of `terms` weights. */
-export const wordsOf = (terms: number) => Math.ceil(terms / CODES);
+import { codesOf } from './quantized_codes.js';
 
 /** Inputs that ops with quantised weights share, with one column per output. */
 export const quantizedInputs = {
@@ -54,33 +48,6 @@ export function dequantized(op: string, codes: Tensor, scales: Tensor, shape: nu
       ),
     );
   });
-}
-
-/**
- * Unpacks the codes, row-major.
- * @param size number of codes in all columns together.
- */
-export function codesOf(words: Int32Array, columns: number, size: number): Int8Array {
-  const codes = new Int8Array(size);
-  for (let i = 0; i < size; i++) {
-    const row = Math.floor(i / columns);
-    codes[i] = words[Math.floor(row / CODES) * columns + (i % columns)] >> (8 * (row % CODES));
-  }
-  return codes;
-}
-
-/**
- * Packs codes, the inverse of `codesOf`.
- * @param codes [terms, columns]
- */
-export function packedCodes(codes: ArrayLike<number>, columns: number): Int32Array {
-  const terms = columns === 0 ? 0 : codes.length / columns;
-  const words = new Int32Array(wordsOf(terms) * columns);
-  for (let i = 0; i < codes.length; i++) {
-    const row = Math.floor(i / columns);
-    words[Math.floor(row / CODES) * columns + (i % columns)] |= (codes[i] & 0xff) << (8 * (row % CODES));
-  }
-  return words;
 }
 
 /** A gradient that always throws, for ops with quantised weights. */

@@ -13,8 +13,9 @@ import {
 } from '@tensorflow/tfjs-core';
 import type { Adapter, LowRank } from '../models/adapter.js';
 import { options as checkOptions, integer, listOf, number, quote, text } from '../models/checks.js';
-import { type EditedGraph, FLOAT, GraphEditor, nodeName } from '../models/graph_editor.js';
+import { type EditedGraph, FLOAT, GraphEditor } from '../models/graph_editor.js';
 import type { GrootL } from '../models/grootl.js';
+import { nodeName } from '../models/node_inputs.js';
 import { checkGradients } from '../models/own_gradients.js';
 import { ACTIVATION_NODES } from '../ops/activations.js';
 import { RandomNumbers } from '../random.js';

@@ -1,5 +1,6 @@
 /** Modifies a graph for training: BatchNorms use batch statistics, and drop path and dropout are added. */
-import { FLOAT, type GraphEditor, nodeName } from '../models/graph_editor.js';
+import { FLOAT, type GraphEditor } from '../models/graph_editor.js';
+import { nodeName } from '../models/node_inputs.js';
 
 /** The nodes of a batch's statistics in a BatchNorm, and the running statistics that are updated from them. */
 export interface BatchStatistics {

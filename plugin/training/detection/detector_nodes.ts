@@ -1,6 +1,7 @@
 /** The nodes of a converted Mask R-CNN that training uses, and the box settings of its graph. */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
-import { nodeName, nodesOf } from '../../models/graph_editor.js';
+import { nodesOf } from '../../models/graph_editor.js';
+import { nodeName } from '../../models/node_inputs.js';
 import { graphOf, type Trainable } from '../trainable.js';
 
 export const DETECTOR_NODES = {
