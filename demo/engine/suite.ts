@@ -45,7 +45,7 @@ export async function runSuite(
   const all = generatedCases(seed);
   const cases = all.filter(({ op }) => op.toLowerCase().includes(ops.trim().toLowerCase()));
   if (cases.length === 0) {
-    const names = [...new Set(all.map(({ op }) => op))].sort().join(', ');
+    const names = [...new Set(all.map(({ op }) => op))].join(', ');
     throw new Error(`no op has "${ops}" in its name; there are ${names}`);
   }
   const results: CaseResult[] = [];
