@@ -59,24 +59,40 @@ export class StrokeLayer {
   /** Blends the drawing over an image of the layer's size. `palette`: uint8 [colours, 3]; `opacity` 0..1. */
   blend(image: RgbImage, palette: Uint8Array, opacity = 1): void {
     const { data, width } = image;
+    const { samples, columns } = this;
+    const pairs = new Uint32Array(samples.buffer); // SAMPLES is even
     const all = SAMPLES * SAMPLES;
+    const share = opacity / all;
     for (let y = Math.floor(this.first / SAMPLES); y * SAMPLES < this.end; y++) {
       for (let x = 0; x < width; x++) {
+        const begin = y * SAMPLES * columns + x * SAMPLES;
+        // Most pixels are within one stroke or beside all: their samples are equal.
+        const pair = pairs[begin / 2];
+        let isUniform = pair >>> 16 === (pair & 0xffff);
+        for (let row = begin; isUniform && row < begin + SAMPLES * columns; row += columns) {
+          for (let i = row; i < row + SAMPLES; i += 2) isUniform &&= pairs[i / 2] === pair;
+        }
         let [covered, red, green, blue] = [0, 0, 0, 0];
-        for (let row = 0; row < SAMPLES; row++) {
-          const begin = (y * SAMPLES + row) * this.columns + x * SAMPLES;
-          for (let i = begin; i < begin + SAMPLES; i++) {
-            if (this.samples[i] === 0) continue;
-            const colour = 3 * (this.samples[i] - 1);
-            covered++;
-            red += palette[colour];
-            green += palette[colour + 1];
-            blue += palette[colour + 2];
+        if (isUniform) {
+          if (pair === 0) continue;
+          const colour = 3 * (samples[begin] - 1);
+          covered = all;
+          red = all * palette[colour];
+          green = all * palette[colour + 1];
+          blue = all * palette[colour + 2];
+        } else {
+          for (let row = begin; row < begin + SAMPLES * columns; row += columns) {
+            for (let i = row; i < row + SAMPLES; i++) {
+              if (samples[i] === 0) continue;
+              const colour = 3 * (samples[i] - 1);
+              covered++;
+              red += palette[colour];
+              green += palette[colour + 1];
+              blue += palette[colour + 2];
+            }
           }
         }
-        if (covered === 0) continue;
         const below = 1 - (opacity * covered) / all;
-        const share = opacity / all;
         const at = 3 * (y * width + x);
         data[at] = Math.round(below * data[at] + share * red);
         data[at + 1] = Math.round(below * data[at + 1] + share * green);
@@ -88,27 +104,40 @@ export class StrokeLayer {
   /** Fills everything within `radius` of the segment from a to b, in samples. It is convex, so each row is one interval. */
   private capsule(ax: number, ay: number, bx: number, by: number, radius: number, value: number): void {
     const length = Math.hypot(bx - ax, by - ay);
-    const [dx, dy] = length === 0 ? [1, 0] : [(bx - ax) / length, (by - ay) / length];
+    const dx = length === 0 ? 1 : (bx - ax) / length;
+    const dy = length === 0 ? 0 : (by - ay) / length;
     const first = Math.max(0, Math.ceil(Math.min(ay, by) - radius - 0.5));
     const last = Math.min(this.rows - 1, Math.floor(Math.max(ay, by) + radius - 0.5));
     for (let row = first; row <= last; row++) {
-      const y = row + 0.5;
-      let from = Number.POSITIVE_INFINITY;
-      let to = Number.NEGATIVE_INFINITY;
-      for (const [cx, cy] of [
-        [ax, ay],
-        [bx, by],
-      ]) {
-        const square = radius * radius - (y - cy) * (y - cy);
-        if (square < 0) continue;
-        const half = Math.sqrt(square);
-        from = Math.min(from, cx - half);
-        to = Math.max(to, cx + half);
+      const fromA = row + 0.5 - ay;
+      const fromB = row + 0.5 - by;
+      // Half the width of each cap; NaN beside it.
+      const halfA = Math.sqrt(radius * radius - fromA * fromA);
+      const halfB = Math.sqrt(radius * radius - fromB * fromB);
+      let from = halfA >= 0 ? ax - halfA : Number.POSITIVE_INFINITY;
+      let to = halfA >= 0 ? ax + halfA : Number.NEGATIVE_INFINITY;
+      if (halfB >= 0) {
+        from = Math.min(from, bx - halfB);
+        to = Math.max(to, bx + halfB);
       }
-      // Between the caps: |across| <= radius and 0 <= along <= length, both linear in x.
-      const across = interval(-dy, (y - ay) * dx, -radius, radius);
-      const along = interval(dx, (y - ay) * dy, 0, length);
-      const [left, right] = [Math.max(across[0], along[0]), Math.min(across[1], along[1])];
+      // Between the caps: |across| <= radius and 0 <= along <= length, both linear in x, the distance from a.
+      const across = fromA * dx;
+      const along = fromA * dy;
+      let left = dy === 0 && Math.abs(across) > radius ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
+      let right =
+        dx === 0 && (along < 0 || along > length) ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+      if (dy !== 0) {
+        const low = (-radius - across) / -dy;
+        const high = (radius - across) / -dy;
+        left = Math.max(left, Math.min(low, high));
+        right = Math.min(right, Math.max(low, high));
+      }
+      if (dx !== 0) {
+        const low = -along / dx;
+        const high = (length - along) / dx;
+        left = Math.max(left, Math.min(low, high));
+        right = Math.min(right, Math.max(low, high));
+      }
       if (left <= right) {
         from = Math.min(from, ax + left);
         to = Math.max(to, ax + right);
@@ -123,20 +152,12 @@ export class StrokeLayer {
     const begin = Math.max(0, Math.ceil(from - 0.5));
     const end = Math.min(this.columns, Math.floor(to - 0.5) + 1);
     if (begin >= end) return;
-    this.samples.fill(value, row * this.columns + begin, row * this.columns + end);
+    const { samples } = this;
+    const start = row * this.columns;
+    for (let i = start + begin; i < start + end; i++) samples[i] = value; // faster than `fill` for most strokes
     this.first = Math.min(this.first, row);
     this.end = Math.max(this.end, row + 1);
   }
-}
-
-/** Returns the range of x for which `low <= slope * x + offset <= high`. */
-function interval(slope: number, offset: number, low: number, high: number): readonly [number, number] {
-  if (slope === 0) {
-    const inside = offset >= low && offset <= high;
-    return inside ? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] : [1, 0];
-  }
-  const [a, b] = [(low - offset) / slope, (high - offset) / slope];
-  return a < b ? [a, b] : [b, a];
 }
 
 /** Appends the points of a quadratic curve that starts at the last point of `points`; a straight one needs one segment. */
