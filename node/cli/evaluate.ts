@@ -18,7 +18,7 @@ import { batchSize, withWorkers } from './image_options.js';
 import { imageFile } from './image_output.js';
 import { INTERRUPTED, Interruption } from './interruption.js';
 import { ImageBar } from './progress.js';
-import { keepHeapSmall } from './small_heap.js';
+import { withSmallHeap } from './small_heap.js';
 import { note, print, printJson } from './terminal.js';
 
 interface Flags {
@@ -83,7 +83,9 @@ export function addEvaluate(command: Command): void {
     .option('--batch <n>', 'batch size', batchSize)
     .option('--strict', 'stop at the first image that fails, with exit status 1')
     .option('--json', 'print one JSON document');
-  withBackend(withWorkers(command)).action(evaluate);
+  withBackend(withWorkers(command)).action((model: string, flags: Flags) =>
+    withSmallHeap(() => evaluate(model, flags)),
+  );
 }
 
 /** Collects the values of a repeatable option. */
@@ -92,7 +94,6 @@ function paths(path: string, before: readonly string[] = []): readonly string[] 
 }
 
 async function evaluate(model: string, flags: Flags): Promise<void> {
-  keepHeapSmall();
   const set = setOf(flags);
   const evaluation = await open(set, model, flags);
   const classes = evaluation.confusion?.names.length ?? 0;

@@ -16,7 +16,7 @@ import { ImageOutput } from './image_output.js';
 import { Interruption } from './interruption.js';
 import { countBar, ImageBar } from './progress.js';
 import { formatOf, openRowOutput, rowPathOf } from './row_output.js';
-import { keepHeapSmall } from './small_heap.js';
+import { withSmallHeap } from './small_heap.js';
 import { inline, note, print, printsOnTerminal, standardInput } from './terminal.js';
 
 type Row = ImageRow | FailedRow;
@@ -36,7 +36,15 @@ export async function runImageCommand(
   drawn: Readonly<Record<string, string | undefined>> = {},
 ): Promise<void> {
   checkImages(files, flags.list);
-  keepHeapSmall();
+  await withSmallHeap(() => runImagesOf(spec, files, flags, drawn));
+}
+
+async function runImagesOf(
+  spec: TaskSpec,
+  files: readonly string[],
+  flags: ImageFlags,
+  drawn: Readonly<Record<string, string | undefined>>,
+): Promise<void> {
   const format = formatOf(flags);
   const kind = await kindOf(spec);
   const named = () => imageInputs(files, { list: flags.list, standardInput: standardInput() });
