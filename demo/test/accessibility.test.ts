@@ -5,7 +5,7 @@ import type { AxeResults } from 'axe-core';
 import type { Page } from 'playwright-core';
 import t, { type Test } from 'tap';
 import { chromiumMissing } from '../../conformance/runners/launch_chromium.js';
-import { openDemo } from './page.js';
+import { chooseSmallestSize, openDemo } from './page.js';
 
 const skip = chromiumMissing() ?? false;
 
@@ -18,6 +18,7 @@ const PHONE = { width: 390, height: 844 };
 
 t.test('the page', { skip }, async (t) => {
   const { page, messages } = await openDemo(t);
+  await chooseSmallestSize(page);
   await t.test('who asked for no motion sees none', (t) => checkMotion(t, page));
   await t.test('the Tab key reaches every control, and shows where it is', (t) => checkTabKey(t, page));
   await t.test('axe finds nothing serious', (t) => checkByAxe(t, page));

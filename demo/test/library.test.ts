@@ -14,7 +14,7 @@ import {
 } from '../../converters/pytorch/testing/torch_writer.js';
 import { grootVShapes, randomState } from '../../testing/checkpoints.js';
 import { fixturePath } from '../../testing/fixtures.js';
-import { type OpenedDemo, openDemo } from './page.js';
+import { chooseSmallestSize, type OpenedDemo, openDemo } from './page.js';
 
 const skip = chromiumMissing() ?? false;
 const BUNDLED = 4;
@@ -47,6 +47,7 @@ interface Listed {
 t.test('models of one page', { skip }, async (t) => {
   const demo = await openDemo(t);
   const { page, url, messages } = demo;
+  await chooseSmallestSize(page);
   await t.test('models that come with the page are fetched when they are opened', (t) =>
     checkFetching(t, demo),
   );
@@ -87,6 +88,7 @@ async function checkCheckpoint(t: Test, page: Page): Promise<void> {
 
   await page.reload();
   await row.waitFor();
+  await chooseSmallestSize(page, '96 × 64');
   t.equal((await titles(page)).length, BUNDLED + 1, 'it is there and opened at the next visit');
 
   const downloading = page.waitForEvent('download');
@@ -146,6 +148,7 @@ async function checkStopping(t: Test, page: Page, url: string): Promise<void> {
   await page.locator('.models .title').first().waitFor();
   t.same(await stored(page), [], 'a page that is closed leaves what the next one removes');
   await page.getByRole('button', { name: /^Handwritten digits/, pressed: true }).waitFor();
+  await chooseSmallestSize(page);
 }
 
 async function checkRefusals(t: Test, page: Page): Promise<void> {
@@ -284,6 +287,7 @@ t.test('a window that keeps no files has models in memory', { skip }, async (t) 
     };`,
   });
   await page.getByText('This window keeps no files').waitFor();
+  await chooseSmallestSize(page);
   await chosen(page, 'Choose files', TINY);
   await page.getByRole('button', { name: /^gg_ssm_tiny_head/, pressed: true }).waitFor();
   await page.getByRole('button', { name: 'Rename gg_ssm_tiny_head' }).waitFor();

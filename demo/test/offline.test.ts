@@ -1,4 +1,4 @@
-/** The page without a network, in a folder of its host, and under a policy stricter than its own. */
+/** The page as a whole: a first visit, without a network, in a folder of its host, and under a policy stricter than its own. */
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
@@ -29,6 +29,55 @@ t.test('in a browser', { skip: chromiumMissing() }, async (t) => {
     const demo = await openDemo(t, { offline: true, folder: '/a/b/' });
     const { page, files, messages } = demo;
     await said(page, 'kept for offline use');
+
+    await t.test('classifies a digit, and the console is empty', async (t) => {
+      t.match(await page.locator('.predictions li').first().textContent(), /^7/);
+      t.equal(await page.getByRole('alert').count(), 0);
+      t.same(messages, [], 'nothing of the page is refused by its policy');
+    });
+
+    await t.test('tabs are chosen by arrow keys', async (t) => {
+      await page.getByRole('tab', { name: 'Look' }).focus();
+      for (const name of ['Write', 'Verify', 'Look']) {
+        await page.keyboard.press('ArrowRight');
+        t.ok(await page.getByRole('tab', { name }).evaluate((tab) => tab === document.activeElement), name);
+        t.ok(await page.getByRole('tabpanel', { name }).isVisible(), `${name} is shown`);
+        t.equal(await page.getByRole('tabpanel').count(), 1, 'alone');
+      }
+    });
+
+    await t.test('the manifest names icons that are there', async (t) => {
+      const sizes = await page.evaluate(async () => {
+        const { href } = document.querySelector('link[rel=manifest]') as HTMLLinkElement;
+        const { icons } = await (await fetch(href)).json();
+        return Promise.all(
+          icons.map(async ({ src }: { src: string }) => {
+            const { width, height } = await createImageBitmap(await (await fetch(new URL(src, href))).blob());
+            return `${width}x${height}`;
+          }),
+        );
+      });
+      t.same(sizes, ['192x192', '512x512', '512x512']);
+    });
+
+    await t.test('the policy of the page refuses inline scripts', async (t) => {
+      const refused = await page.evaluate(() => {
+        const violation = new Promise<string>((resolve) => {
+          document.addEventListener('securitypolicyviolation', ({ blockedURI }) => resolve(blockedURI));
+        });
+        const script = document.createElement('script');
+        script.textContent = 'document.title = "ran"';
+        document.head.append(script);
+        return violation;
+      });
+      t.equal(refused, 'inline');
+      t.not(await page.title(), 'ran');
+      t.match(
+        messages.splice(0),
+        [/violates the following Content Security Policy/],
+        'which the console tells',
+      );
+    });
 
     await t.test('a newer version is announced, and loaded when it is asked for', async (t) => {
       appendFileSync(join(files, 'sw.js'), '// a newer one');

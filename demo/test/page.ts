@@ -112,10 +112,10 @@ export async function openDemo(t: Test, options: DemoOptions = {}): Promise<Open
 }
 
 /** Shows the smallest tree: with the default size the plain backend and software renderers take ten times as long. */
-export async function chooseSmallestSize(page: Page): Promise<void> {
+export async function chooseSmallestSize(page: Page, grid = '16 × 16'): Promise<void> {
   await page.getByRole('slider', { name: 'Size' }).focus();
   await page.keyboard.press('Home');
-  await page.locator('#reading', { hasText: 'of 16 × 16' }).waitFor();
+  await page.locator('#reading', { hasText: `of ${grid}` }).waitFor();
 }
 
 async function serve(
