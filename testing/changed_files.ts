@@ -2,7 +2,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type CaseResult, loadCases, memorySource, runConformance } from '../conformance/index.js';
+import {
+  type CaseResult,
+  type ConformanceCase,
+  loadCases,
+  memorySource,
+  runConformance,
+} from '../conformance/index.js';
 import { nodeLoaders } from '../conformance/node.js';
 import { standardBackend } from '../conformance/runners/standard.js';
 
@@ -59,9 +65,12 @@ export function fixtureFolder(folder: string): Map<string, Uint8Array> {
 export const casesOf = async (files: Map<string, Uint8Array>) =>
   (await loadCases(memorySource(files))).filter(({ op }) => !op.endsWith(', int8'));
 
-/** The cases of files that fail on wasm. */
-export const failures = async (files: Map<string, Uint8Array>) => {
-  const cases = await casesOf(files);
+/** The cases of files that fail on wasm; of those that are `chosen`, if only these matter. */
+export const failures = async (
+  files: Map<string, Uint8Array>,
+  chosen: (each: ConformanceCase) => boolean = () => true,
+) => {
+  const cases = (await casesOf(files)).filter(chosen);
   const report = await runConformance({ backends: [standardBackend('wasm', nodeLoaders)], cases });
   return report.cases.filter(({ verdict }) => verdict === 'fail');
 };

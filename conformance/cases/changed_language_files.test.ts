@@ -2,10 +2,11 @@ import t from 'tap';
 import { bytesOf, changedCopy, failures, fixtureFolder } from '../../testing/changed_files.js';
 
 t.test('one element off by 1e-2 fails in whole language models', async (t) => {
-  const name = 'expected_logits_short.safetensors';
-  const path = `grootl/grootl_tiny/${name}`;
+  const ofFile = 'expected_logits_short';
+  const path = `grootl/grootl_tiny/${ofFile}.safetensors`;
   const failing = async (bytes: Uint8Array) => {
-    const found = await failures(fixtureFolder('grootl/grootl_tiny').set(name, bytes));
+    const files = fixtureFolder('grootl/grootl_tiny').set(`${ofFile}.safetensors`, bytes);
+    const found = await failures(files, ({ name }) => name.startsWith(ofFile));
     return found.map(({ op, case: of }) => `${op}, ${of}`);
   };
   let bytes = bytesOf(path);
@@ -65,7 +66,6 @@ t.test('and in fine-tuning', async (t) => {
   for (const [name, values] of fixtureFolder('grootl/grootl_tiny_lora')) {
     files.set(`grootl/grootl_tiny_lora/${name}`, values);
   }
-  const found = await failures(files);
-  const ofTraining = found.filter(({ case: name }) => name.startsWith('grootl_sft_short'));
-  t.equal(ofTraining.length, 4, `${language}: ${ofTraining.map(({ op, reason }) => `${op}: ${reason}`)}`);
+  const found = await failures(files, ({ name }) => name.startsWith('grootl_sft_short'));
+  t.equal(found.length, 4, `${language}: ${found.map(({ op, reason }) => `${op}: ${reason}`)}`);
 });
