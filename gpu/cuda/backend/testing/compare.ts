@@ -61,13 +61,18 @@ export function deviceBytes(): number {
   return memory().numBytesOnDevice;
 }
 
+/** Numbers from 0 to 1, which are the same for all tensors: computed once. */
+const uniforms: number[] = [];
+
 /** Reproducible pseudo-random numbers: from -2 to 2, or integers from -9 to 9, or booleans. */
 export function numbers(shape: number[], dtype: 'float32' | 'int32' | 'bool' = 'float32'): tf.Tensor {
-  const values = Float32Array.from({ length: tf.util.sizeFromShape(shape) }, (_, i) => {
-    const uniform = Math.abs(Math.sin(12.9898 * (i + 1)) * 43758.5453) % 1;
-    if (dtype === 'float32') return 4 * uniform - 2;
-    return dtype === 'int32' ? Math.floor(19 * uniform) - 9 : Math.round(uniform);
-  });
+  const values = new Float32Array(tf.util.sizeFromShape(shape));
+  for (let i = 0; i < values.length; i++) {
+    uniforms[i] ??= Math.abs(Math.sin(12.9898 * (i + 1)) * 43758.5453) % 1;
+    const uniform = uniforms[i];
+    if (dtype === 'float32') values[i] = 4 * uniform - 2;
+    else values[i] = dtype === 'int32' ? Math.floor(19 * uniform) - 9 : Math.round(uniform);
+  }
   return tf.tensor(values, shape, dtype);
 }
 

@@ -155,9 +155,8 @@ class EmulatedDevice : public Device {
 
  private:
   static bool isIntact(Address address, size_t bytes) {
-    const auto intact = [](const uint8_t* guard) {
-      return std::all_of(guard, guard + kGuardBytes, [](uint8_t byte) { return byte == kGuard; });
-    };
+    static const std::vector<uint8_t> guard(kGuardBytes, kGuard);
+    const auto intact = [](const uint8_t* found) { return std::memcmp(found, guard.data(), kGuardBytes) == 0; };
     return intact(pointer(address) - kGuardBytes) && intact(pointer(address) + bytes);
   }
 
