@@ -9,7 +9,8 @@ import { convertFolder } from '../converters/architectures/grootl/folder.js';
 import { writeFolderAtomically } from '../node/atomic_directory.js';
 import { sourceDirectory } from '../node/source_directory.js';
 import { inProcess, inTemporaryFolder } from './child_process.js';
-import { MAMBA_130M, writeRandomMamba } from './random_mamba.js';
+import { MAMBA_130M, writeMamba } from './random_mamba.js';
+import { uniform } from './random_weights.js';
 
 /** What to measure, and how often. */
 export interface LanguageModelTask {
@@ -62,7 +63,7 @@ export async function benchLanguageModel(
 
 async function convertRandom(source: string, model: string, sizes: GrootLSizes): Promise<void> {
   mkdirSync(source);
-  await writeRandomMamba(source, sizes);
+  await writeMamba(source, sizes, uniform(1));
   const directory = await sourceDirectory(source);
   try {
     await writeFolderAtomically(model, (sink) => convertFolder(directory, sink));

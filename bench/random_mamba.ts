@@ -1,9 +1,8 @@
-/** Mamba language models of any size with random weights, as a HuggingFace folder. */
+/** Mamba language models of any size with random weights, or zeros, as a HuggingFace folder. */
 import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type GrootLSizes, grootLShapes } from '../converters/architectures/grootl/architecture.js';
 import { elementsOf } from '../converters/parameters.js';
-import { uniform } from './random_weights.js';
 
 /** mamba-130m-hf. */
 export const MAMBA_130M: GrootLSizes = {
@@ -45,8 +44,15 @@ function mambaValues(name: string, shape: readonly number[], random: () => numbe
   return fill(0, (shape.length > 1 ? 1 : 0.1) / Math.sqrt(fanIn));
 }
 
-/** Writes config.json and model.safetensors, one tensor at a time. */
-export async function writeRandomMamba(directory: string, sizes: GrootLSizes, seed = 1): Promise<void> {
+/**
+ * Writes config.json and model.safetensors, one tensor at a time.
+ * @param random values from -1 to 1; without it all weights are zeros, which are neither computed nor stored
+ */
+export async function writeMamba(
+  directory: string,
+  sizes: GrootLSizes,
+  random?: () => number,
+): Promise<void> {
   const shapes = [...grootLShapes(sizes)];
   let end = 0;
   const header = JSON.stringify(
@@ -61,14 +67,16 @@ export async function writeRandomMamba(directory: string, sizes: GrootLSizes, se
   const padded = Buffer.from(header.padEnd(Math.ceil(header.length / 8) * 8));
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(padded.length));
-  const random = uniform(seed);
   const file = await open(join(directory, 'model.safetensors'), 'w');
   try {
     await file.write(length);
     await file.write(padded);
-    for (const [name, shape] of shapes) {
-      const values = mambaValues(name, shape, random);
-      await file.write(new Uint8Array(values.buffer));
+    if (!random) {
+      await file.truncate(length.length + padded.length + end);
+    } else {
+      for (const [name, shape] of shapes) {
+        await file.write(new Uint8Array(mambaValues(name, shape, random).buffer));
+      }
     }
   } finally {
     await file.close();

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { MAMBA_130M, writeRandomMamba } from '../../bench/random_mamba.js';
+import { MAMBA_130M, writeMamba } from '../../bench/random_mamba.js';
 import { grootLShapes } from '../../converters/architectures/grootl/architecture.js';
 import { grootvl, grootvlProcess } from '../../testing/command_line.js';
 import { fixturePath } from '../../testing/fixtures.js';
@@ -139,7 +139,7 @@ t.test('mamba-130m-hf by its names and shapes, in little memory', async (t) => {
   );
   const large = join(folder, 'large');
   mkdirSync(large);
-  await writeRandomMamba(large, MAMBA_130M);
+  await writeMamba(large, MAMBA_130M);
   const { status, stdout, peak } = await grootvlProcess(
     {},
     'convert',

@@ -212,7 +212,7 @@ t.test('with a server', { skip: noRedis ?? false }, async (t) => {
     await queue('add', model, ...many, '--force');
     const worker = grootvlChild({ env }, 'queue', 'work', '--name', 'run', '--backend', 'wasm');
     const doneOf = async () => JSON.parse((await queue('status', '--json')).stdout);
-    while ((await doneOf()).done === 0) {}
+    while ((await doneOf()).done === 0) await new Promise((resolve) => setTimeout(resolve, 20));
     worker.kill('SIGTERM');
     t.match(await worker.ended, { status: 130, stderr: /interrupted; \d+ images are done/ });
     t.match(await doneOf(), { active: 0, workers: [] });

@@ -5,7 +5,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { grootvl, grootvlChild, grootvlProcess } from '../../testing/command_line.js';
+import { grootvl, grootvlChild, grootvlProcess, grootvlWith } from '../../testing/command_line.js';
 import { noRedis, RedisServer } from '../../testing/redis_server.js';
 import { encodeImage } from '../images/encode.js';
 import { imageFiles } from '../images/image_files.js';
@@ -65,14 +65,14 @@ t.test('workers and the server are killed', { skip: noRedis ?? false, timeout: 1
   t.teardown(() => server.stop());
   const env = { GROOTVL_REDIS_URL: server.url };
   const queue = (command: string, ...args: string[]) =>
-    grootvlProcess({ env }, 'queue', command, '--name', 'digits', ...args);
+    grootvlWith({ env }, 'queue', command, '--name', 'digits', ...args);
 
   t.equal((await queue('add', model, digits)).status, 0);
   const workers = ['first', 'second', 'third'].map(() => {
     const args = ['--name', 'digits', '--backend', 'wasm', '--lock', String(LOCK)];
     return grootvlChild({ env }, 'queue', 'work', ...args);
   });
-  const collecting = queue('collect', '--wait', '--out', out);
+  const collecting = grootvlProcess({ env }, 'queue', 'collect', '--name', 'digits', '--wait', '--out', out);
 
   const moments = [() => workers[0].kill('SIGKILL'), () => workers[1].kill('SIGKILL'), restart].map(
     (act) => ({
@@ -109,16 +109,7 @@ t.test('workers and the server are killed', { skip: noRedis ?? false, timeout: 1
     workers: [],
   });
 
-  const single = await grootvlProcess(
-    {},
-    'classify',
-    model,
-    digits,
-    '--backend',
-    'wasm',
-    '--format',
-    'ndjson',
-  );
+  const single = await grootvl('classify', model, digits, '--backend', 'wasm', '--format', 'ndjson');
   t.equal(single.status, 0);
   const rows = parsed(await readFile(out, 'utf8'));
   t.equal(new Set(rows.map(({ file }) => file)).size, COUNT);
