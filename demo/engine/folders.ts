@@ -39,6 +39,9 @@ declare global {
   }
 }
 
+/** Files that are being opened. Chromium never answers if it collects the handle of one meanwhile. */
+const opening = new Set<FileSystemFileHandle>();
+
 class StoredFolders implements Folders {
   readonly areKept = true;
 
@@ -53,7 +56,8 @@ class StoredFolders implements Folders {
   async write(folder: string, file: string, bytes: Uint8Array): Promise<void> {
     const directory = await this.root.getDirectoryHandle(folder, { create: true });
     const handle = await directory.getFileHandle(file, { create: true });
-    const access = await handle.createSyncAccessHandle();
+    opening.add(handle);
+    const access = await handle.createSyncAccessHandle().finally(() => opening.delete(handle));
     try {
       access.truncate(0);
       for (let at = 0; at < bytes.length; ) at += access.write(bytes.subarray(at), { at });
