@@ -43,6 +43,8 @@ const FEATURES_OFF = [
 const FLAGS = [
   `--disable-features=${FEATURES_OFF.join()}`,
   '--no-sandbox',
+  // Tests of the demo page collect garbage where it has been too early.
+  '--js-flags=--expose-gc',
   '--disable-quic',
   '--no-first-run',
   '--disable-background-networking',
