@@ -359,6 +359,8 @@ t.test('looking at images', { skip }, async (t) => {
       model.dispose();
     });
     const canvas = page.getByRole('application', { name: /objects found/ }).locator('canvas');
+    // The list is shown before the drawing.
+    for (let i = 0; i < 250 && (await coloursOf(canvas)) <= 1000; i++) await page.waitForTimeout(20);
     t.ok((await coloursOf(canvas)) > 1000, 'drawn');
   });
 
