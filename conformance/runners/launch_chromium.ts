@@ -43,8 +43,6 @@ const FEATURES_OFF = [
 const FLAGS = [
   `--disable-features=${FEATURES_OFF.join()}`,
   '--no-sandbox',
-  // Tests of the demo page collect garbage where it has been too early.
-  '--js-flags=--expose-gc',
   '--disable-quic',
   '--no-first-run',
   '--disable-background-networking',
@@ -89,13 +87,17 @@ export function chromiumMissing(): string | undefined {
   }
 }
 
-/** Starts it, headless. @throws {BackendMissing} if it is not available */
-export async function launchChromium(): Promise<Browser> {
+/**
+ * Starts it, headless.
+ * @param flags in addition to those of the suite
+ * @throws {BackendMissing} if it is not available
+ */
+export async function launchChromium(flags: readonly string[] = []): Promise<Browser> {
   const executablePath = findChromium();
   const { chromium } = await import('playwright-core').catch(() => {
     throw new BackendMissing('pages need esbuild and playwright-core: npm install esbuild playwright-core');
   });
-  return chromium.launch({ executablePath, args: FLAGS }).catch((error: Error) => {
+  return chromium.launch({ executablePath, args: [...FLAGS, ...flags] }).catch((error: Error) => {
     throw new BackendMissing(`${executablePath} did not start: ${error.message.split('\n')[0]}`);
   });
 }
