@@ -1,6 +1,7 @@
 /**
  * What `npm test` shows of tap's output: the result of each file, each skipped test with its reason, and of a file that fails all
- * but what passes. tap's own reporters take five times as long to follow 40,000 assertions.
+ * but what passes. With 20,000 assertions tap's process took 2 seconds of CPU time to print plain TAP, which this reads, 7 with its
+ * reporter `terse` and 12 with `base`.
  */
 
 /** Headings, numbers of tests, passing tests and empty lines. */
