@@ -24,18 +24,23 @@ export const probe = signal<{ readonly x: number; readonly y: number }>({ x: 0, 
 const DEBOUNCE = 150;
 const SILENCE = 700;
 
-let shown: { readonly blob: Blob; readonly signal: AbortSignal } | undefined;
+/** An image whose block is shown, or is being opened. */
+interface Shown {
+  readonly blob: Blob;
+  /** Initial anchor: fractions of the width and the height. */
+  readonly place: readonly [x: number, y: number];
+  readonly signal: AbortSignal;
+  isOpened: boolean;
+}
+
+let shown: Shown | undefined;
 const nextShow = latest();
 const nextDrawing = latest();
 
 /** Shows the block for an image. @param place initial anchor: fractions of the width and the height */
-export async function showBlock(
-  blob: Blob,
-  place: readonly [x: number, y: number],
-  signal: AbortSignal,
-): Promise<void> {
-  shown = { blob, signal };
-  await reopen(place, () => replace(tree, undefined)); // that of another image
+export async function showBlock(blob: Blob, place: Shown['place'], signal: AbortSignal): Promise<void> {
+  shown = { blob, place, signal, isOpened: false };
+  await open(shown, place);
 }
 
 export function hideBlock(): void {
@@ -48,15 +53,22 @@ export function hideBlock(): void {
   affinityMilliseconds.value = undefined;
 }
 
-async function reopen(place: readonly [x: number, y: number], onOpened = () => {}): Promise<void> {
-  if (!shown) return;
-  const { blob, signal: shownSignal } = shown;
-  const signal = AbortSignal.any([shownSignal, nextShow()]);
-  const summary = await call((engine) => engine.openBlock(blob, block.peek(), size.peek(), signal));
-  if (signal.aborted) summary.backdrop.close();
-  signal.throwIfAborted();
+/** Opens the current block at the current size; ends early, without an error, if it is opened again meanwhile. */
+async function open(of: Shown, place: Shown['place']): Promise<void> {
+  const own = nextShow();
+  const signal = AbortSignal.any([of.signal, own]);
+  let summary: BlockSummary;
+  try {
+    summary = await call((engine) => engine.openBlock(of.blob, block.peek(), size.peek(), signal));
+    if (signal.aborted) summary.backdrop.close();
+    signal.throwIfAborted();
+  } catch (reason) {
+    if (own.aborted && !of.signal.aborted) return;
+    throw reason;
+  }
   batch(() => {
-    onOpened();
+    if (!of.isOpened) replace(tree, undefined); // that of another image
+    of.isOpened = true;
     replace(view, summary);
   });
   isPinned.value = false;
@@ -86,10 +98,12 @@ async function drawTree(): Promise<void> {
 whenSettled(
   () => [block.value, size.value],
   async () => {
-    const now = view.peek();
-    const { x, y } = probe.peek();
-    if (!now) return;
-    await attempt('Running the block', () => reopen([(x + 0.5) / now.width, (y + 0.5) / now.height]));
+    const of = shown;
+    if (!of) return;
+    const [now, { x, y }] = [view.peek(), probe.peek()];
+    const isShown = now && of.isOpened;
+    const place = isShown ? ([(x + 0.5) / now.width, (y + 0.5) / now.height] as const) : of.place;
+    await attempt('Running the block', () => open(of, place));
   },
   DEBOUNCE,
 );

@@ -371,3 +371,28 @@ t.test('looking at images', { skip }, async (t) => {
     'the console is empty',
   );
 });
+
+t.test('a size chosen while a block is being opened', { skip }, async (t) => {
+  // Every other block is opened late, so that the next one overtakes it.
+  const { page } = await openDemo(t, {
+    inWorker: `let blocks = 0;
+      const { addEventListener } = self;
+      self.addEventListener = (type, listener, ...options) =>
+        addEventListener.call(self, type, (event) => {
+          const isLate = type === 'message' && event.data?.path?.[0] === 'openBlock' && blocks++ % 2 === 0;
+          if (isLate) setTimeout(listener, 1000, event);
+          else listener(event);
+        }, ...options);`,
+  });
+  const reading = (grid: string) => page.locator('#reading', { hasText: `of ${grid}` }).waitFor();
+  await page.getByRole('slider', { name: 'Size' }).press('Home');
+  await reading('16 × 16');
+  t.equal(await page.getByRole('alert').count(), 0);
+
+  await choose(page, 'A handwritten 2 (number 1)');
+  await page.getByRole('slider', { name: 'Size' }).press('ArrowRight');
+  await reading('24 × 24');
+  t.match(await page.locator('.predictions li').first().textContent(), /^2/, 'the prediction stays');
+  await page.waitForTimeout(1000);
+  t.ok(await page.locator('#reading', { hasText: 'of 24 × 24' }).isVisible(), 'the late one is not shown');
+});
